@@ -1,0 +1,17 @@
+# The libraries we stand on (docs/third-party.md says why and under which licence).
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+pkg_check_modules(FYAML REQUIRED IMPORTED_TARGET libfyaml)
+pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
+pkg_check_modules(OPENSSL REQUIRED IMPORTED_TARGET openssl)
+pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+pkg_check_modules(LUA REQUIRED IMPORTED_TARGET lua5.4)
+pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl)
+find_library(UDUNITS_LIBRARY udunits2 REQUIRED)
+find_library(WSLAY_LIBRARY wslay REQUIRED)
+find_library(HTTP_PARSER_LIBRARY http_parser REQUIRED)
+set(GG_PARTS PkgConfig::FYAML PkgConfig::SQLITE PkgConfig::OPENSSL PkgConfig::ZSTD PkgConfig::LUA
+	PkgConfig::CURL ${WSLAY_LIBRARY} ${UDUNITS_LIBRARY} ${HTTP_PARSER_LIBRARY} Threads::Threads m dl)
+if(GG_TESTS)
+	pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
+endif()
