@@ -77,7 +77,7 @@ struct gg_changes {
 };
 
 /* "same", "live", "restart", "added", "removed" */
-const char *gg_change_name(enum gg_change_kind kind);
+const char *gg_config_change_name(enum gg_change_kind kind);
 /* old may be NULL: everything named is added. Errors: -ENOMEM. */
 int gg_config_compare(
 	const struct gg_config *old, const struct gg_config *fresh, struct gg_changes *ret_changes);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/config.h"
 
-const char *gg_change_name(enum gg_change_kind kind)
+const char *gg_config_change_name(enum gg_change_kind kind)
 {
 	static const char *const names[] = {"same", "live", "restart", "added", "removed"};
 	return (size_t)kind < GG_COUNT(names) ? names[kind] : "?";
