@@ -4,7 +4,7 @@
 
 /* "2" or "2 K": a number and a unit. */
 static int parse_hysteresis(
-	const struct gg_rule_options *o, double *ret_value, char *unit, size_t size, struct gg_error *e)
+	const struct gg_site_rule *o, double *ret_value, char *unit, size_t size, struct gg_error *e)
 {
 	struct gg_str s = gg_str_trim(gg_str(o->hysteresis));
 	size_t n = 0;
@@ -19,17 +19,12 @@ static int parse_hysteresis(
 	return 0;
 }
 
-static int compile(struct gg_ruleset *rs, const struct gg_value *text, const char *key,
+static int compile(struct gg_ruleset *rs, const struct rule *r, const char *key, const char *text,
 	const struct gg_expr_options *options, struct gg_expr **ret_expr, struct gg_error *e)
 {
-	if (text->kind != GG_VALUE_SCALAR) {
-		int rc = gg_error_set(e, -EINVAL, "%s: a condition is one line of text", key);
-		gg_expr_error_at(e, text);
-		return rc;
-	}
-	int rc = gg_expr_compile(text->text, rs->setup.names, options, &rs->arena, ret_expr, e);
+	int rc = gg_expr_compile(gg_str(text), rs->setup.names, options, &rs->arena, ret_expr, e);
 	if (rc < 0) {
-		gg_expr_error_at(e, text);
+		gg_expr_error_at(e, gg_value_get(options_of(r)->at, key));
 		gg_error_prefix(e, "%s", key);
 	}
 	return rc;
@@ -37,7 +32,7 @@ static int compile(struct gg_ruleset *rs, const struct gg_value *text, const cha
 
 static int compile_clear(struct gg_ruleset *rs, struct rule *r, struct gg_error *e)
 {
-	const struct gg_rule_options *o = options_of(r);
+	const struct gg_site_rule *o = options_of(r);
 	struct gg_expr_options options = {.flags = GG_EXPR_CONDITION};
 	char unit[64];
 	int rc = 0;
@@ -46,11 +41,11 @@ static int compile_clear(struct gg_ruleset *rs, struct rule *r, struct gg_error 
 		options.loosen_unit = unit;
 		rc = parse_hysteresis(o, &options.loosen, unit, sizeof unit, e);
 		if (rc == 0)
-			rc = compile(rs, o->when, "hysteresis", &options, &r->unclear, e);
+			rc = compile(rs, r, "when", o->when, &options, &r->unclear, e);
 		options = (struct gg_expr_options){.flags = GG_EXPR_CONDITION};
 	}
 	if (rc == 0 && o->clear_when)
-		rc = compile(rs, o->clear_when, "clear_when", &options, &r->clear, e);
+		rc = compile(rs, r, "clear_when", o->clear_when, &options, &r->clear, e);
 	if (rc < 0 || !r->clear)
 		return rc;
 	if (r->clear->for_ns)
@@ -62,9 +57,9 @@ static int compile_clear(struct gg_ruleset *rs, struct rule *r, struct gg_error 
 
 static int build_when(struct gg_ruleset *rs, struct rule *r, struct gg_error *e)
 {
-	const struct gg_rule_options *o = options_of(r);
+	const struct gg_site_rule *o = options_of(r);
 	const struct gg_expr_options options = {.flags = GG_EXPR_CONDITION};
-	int rc = compile(rs, o->when, "when", &options, &r->when, e);
+	int rc = compile(rs, r, "when", o->when, &options, &r->when, e);
 	if (rc == 0)
 		rc = compile_clear(rs, r, e);
 	if (rc < 0)
@@ -85,7 +80,7 @@ static int build_when(struct gg_ruleset *rs, struct rule *r, struct gg_error *e)
 
 static int build_rule(struct gg_ruleset *rs, struct rule *r, struct gg_error *e)
 {
-	const struct gg_rule_options *o = options_of(r);
+	const struct gg_site_rule *o = options_of(r);
 	r->first_instance = GG_NONE;
 	if (!!o->when == !!o->on.event)
 		return gg_error_set(e, -EINVAL,
@@ -102,6 +97,17 @@ static int build_rule(struct gg_ruleset *rs, struct rule *r, struct gg_error *e)
 	return 0;
 }
 
+int gg_rule_check(const struct gg_site_rule *o, const struct gg_expr_names *names, struct gg_error *e)
+{
+	static const struct gg_rule_ops nothing = {0};
+	struct gg_rule rule = {.options = o};
+	struct gg_ruleset_setup setup = {.names = names, .ops = &nothing};
+	struct gg_ruleset *rs = NULL;
+	int rc = gg_ruleset_new(&rule, 1, &setup, &rs, e);
+	gg_ruleset_free(rs);
+	return rc;
+}
+
 int gg_ruleset_new(const struct gg_rule *rules, size_t count, const struct gg_ruleset_setup *setup,
 	struct gg_ruleset **ret_ruleset, struct gg_error *e)
 {
@@ -115,6 +121,7 @@ int gg_ruleset_new(const struct gg_rule *rules, size_t count, const struct gg_ru
 	rs->first_wild = GG_NONE;
 	rs->scratch = GG_BUF(64 << 10);
 	rs->title = GG_BUF(1024);
+	rs->message = GG_BUF(4096);
 	rs->key = GG_BUF(1024);
 	rs->rules = calloc(count ? count : 1, sizeof *rs->rules);
 	if (!rs->rules)
@@ -127,6 +134,9 @@ int gg_ruleset_new(const struct gg_rule *rules, size_t count, const struct gg_ru
 		rc = build_rule(rs, r, e);
 		if (rc < 0) {
 			gg_error_prefix(e, "rule %s", rules[i].options->name);
+			if (e && !e->line && rules[i].options->at)
+				gg_error_at(e, rules[i].options->at->file, rules[i].options->at->line,
+					rules[i].options->at->column);
 			goto fail;
 		}
 		rs->rule_count++;
@@ -168,6 +178,7 @@ void gg_ruleset_free(struct gg_ruleset *rs)
 	gg_map_done(&rs->by_name);
 	gg_buf_done(&rs->scratch);
 	gg_buf_done(&rs->title);
+	gg_buf_done(&rs->message);
 	gg_buf_done(&rs->key);
 	gg_arena_done(&rs->arena);
 	free(rs->rules);
@@ -184,20 +195,20 @@ bool gg_ruleset_wants(const struct gg_ruleset *rs, uint32_t signal)
 	return signal < rs->slot_of_cap && rs->slot_of[signal] != GG_NONE;
 }
 
-static bool names(const struct gg_value *text, struct gg_str signal)
+static bool names(const char *text, struct gg_str signal)
 {
 	struct gg_arena arena = GG_ARENA(1 << 20);
 	struct gg_expr_options options = {.flags = GG_EXPR_CONDITION};
 	struct gg_expr *x = NULL;
 	bool found = false;
-	if (text && gg_expr_compile(text->text, NULL, &options, &arena, &x, NULL) == 0)
+	if (text && gg_expr_compile(gg_str(text), NULL, &options, &arena, &x, NULL) == 0)
 		for (unsigned i = 0; i < x->ref_count; i++)
 			found |= gg_glob(x->refs[i].name, signal);
 	gg_arena_done(&arena);
 	return found;
 }
 
-bool gg_rule_names(const struct gg_rule_options *o, struct gg_str signal)
+bool gg_rule_names(const struct gg_site_rule *o, struct gg_str signal)
 {
 	return names(o->when, signal) || names(o->clear_when, signal);
 }

@@ -21,36 +21,11 @@
 #define GG_RULE_H
 
 #include "base/bytes.h"
+#include "core/site.h"
 #include "ganglion/action.h"
 #include "pipeline/expr.h"
 
 enum { GG_RULE_INSTANCES = 65536, GG_RULE_CALLS = 1024 };
-
-/* What a rule says in the configuration: gg_rule_option_table fills it. */
-struct gg_rule_options {
-	const char *name;
-	const struct gg_value *when; /* scalar */
-	struct {
-		const char *event, *key;
-		int severity;
-	} on;
-	int64_t for_ns;
-	const struct gg_value *clear_when;
-	const char *hysteresis;
-	int64_t clear_for_ns;
-	int severity;
-	const char *title;
-	struct {
-		uint64_t most;
-		int64_t per_ns;
-	} limit;
-	int64_t pause_ns;
-	const struct gg_value *actions;  /* `do`: a list of maps of one key, an action's name */
-	const struct gg_value *on_clear; /* the same */
-	bool enabled;
-};
-
-extern const struct gg_option gg_rule_option_table[];
 
 /* An action's instance; the caller makes and owns it. */
 struct gg_rule_action {
@@ -59,7 +34,7 @@ struct gg_rule_action {
 };
 
 struct gg_rule {
-	const struct gg_rule_options *options;
+	const struct gg_site_rule *options; /* from the configuration */
 	const struct gg_rule_action *actions, *on_clear;
 	size_t action_count, on_clear_count;
 };
@@ -91,7 +66,7 @@ struct gg_ruleset;
 
 /* Checks one rule by itself: for `ganglion check`. Errors: -EINVAL with place (file, line, column) and text.
  */
-int gg_rule_check(const struct gg_rule_options *o, const struct gg_expr_names *names, struct gg_error *e);
+int gg_rule_check(const struct gg_site_rule *o, const struct gg_expr_names *names, struct gg_error *e);
 
 /* Owner: the caller; options, actions and ops must outlive the ruleset. Errors: as gg_rule_check(), -ENOMEM.
  */
@@ -104,7 +79,7 @@ bool gg_ruleset_add_signal(struct gg_ruleset *rs, const struct gg_signal_info *i
 /* Does a rule here name it? */
 bool gg_ruleset_wants(const struct gg_ruleset *rs, uint32_t signal);
 /* Does a pattern of a rule match the name? For the distribution over shards, before any signal exists. */
-bool gg_rule_names(const struct gg_rule_options *o, struct gg_str signal);
+bool gg_rule_names(const struct gg_site_rule *o, struct gg_str signal);
 
 /* Not live (recovery, replay): states follow, but no events are opened and no actions run. Starts live. */
 void gg_ruleset_set_live(struct gg_ruleset *rs, bool live);

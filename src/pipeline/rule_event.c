@@ -78,8 +78,8 @@ static void trace_by_event(struct gg_json_writer *w, const struct gg_event_repor
 	gg_json_end_object(w);
 }
 
-static struct gg_str trace(struct gg_ruleset *rs, const struct instance *in, int64_t now_ns, bool clearing,
-	const struct gg_event_report *by)
+static struct gg_str trace(struct gg_ruleset *rs, const struct instance *in, const struct gg_trigger *t,
+	bool clearing, const struct gg_event_report *by)
 {
 	const struct rule *r = &rs->rules[in->rule];
 	struct gg_json_writer w = gg_json_writer(&rs->scratch);
@@ -87,14 +87,19 @@ static struct gg_str trace(struct gg_ruleset *rs, const struct instance *in, int
 	gg_json_begin_object(&w);
 	gg_json_put_str(&w, "rule", gg_str(options_of(r)->name));
 	gg_json_put_int(&w, "revision", (int64_t)rs->setup.revision);
-	gg_json_put_time(&w, "decided", now_ns);
+	gg_json_put_time(&w, "decided", t->time_ns);
+	if (options_of(r)->message) {
+		gg_buf_clear(&rs->message);
+		gg_trigger_text(&rs->message, gg_str(options_of(r)->message), t);
+		gg_json_put_str(&w, "message", gg_buf_view(&rs->message));
+	}
 	if (clearing)
 		gg_json_put_bool(&w, "cleared", true);
 	if (by)
 		trace_by_event(&w, by);
 	if (r->when) {
 		gg_json_put_str(&w, clearing && r->clear ? "clear_when" : "when",
-			(clearing && r->clear ? options_of(r)->clear_when : options_of(r)->when)->text);
+			gg_str(clearing && r->clear ? options_of(r)->clear_when : options_of(r)->when));
 		if (in->since_ns)
 			gg_json_put_time(&w, "first_true", in->since_ns);
 		if (r->stars)
@@ -127,7 +132,7 @@ static struct gg_str key(struct gg_ruleset *rs, const struct instance *in)
 static void set_title(
 	struct gg_ruleset *rs, const struct rule *r, struct gg_trigger *t, const struct gg_event_report *by)
 {
-	const struct gg_rule_options *o = options_of(r);
+	const struct gg_site_rule *o = options_of(r);
 	gg_buf_clear(&rs->title);
 	if (o->title)
 		gg_trigger_text(&rs->title, gg_str(o->title), t);
@@ -140,18 +145,17 @@ static void set_title(
 
 /* ---- limits ---- */
 
-static bool too_often(
-	const struct gg_rule_options *o, struct rule *r, const struct instance *in, int64_t now_ns)
+static bool too_often(const struct gg_site_rule *o, struct rule *r, const struct instance *in, int64_t now_ns)
 {
 	if (o->pause_ns && in->opened_ns && now_ns - in->opened_ns < o->pause_ns)
 		return true;
-	if (!o->limit.most)
+	if (!o->per_hour)
 		return false;
-	if (!r->in_window || now_ns - r->window_ns >= o->limit.per_ns) {
+	if (!r->in_window || now_ns - r->window_ns >= 3600 * GG_NS_PER_S) {
 		r->window_ns = now_ns;
 		r->in_window = 0;
 	}
-	return r->in_window >= o->limit.most;
+	return r->in_window >= o->per_hour;
 }
 
 /* ---- doing it ---- */
@@ -170,7 +174,7 @@ static struct gg_trigger trigger(struct gg_ruleset *rs, const struct instance *i
 	int64_t now_ns, const struct gg_event_report *by)
 {
 	const struct rule *r = &rs->rules[in->rule];
-	const struct gg_rule_options *o = options_of(r);
+	const struct gg_site_rule *o = options_of(r);
 	struct gg_trigger t = {.rule = gg_str(o->name),
 		.severity = (enum gg_severity)o->severity,
 		.signal = GG_NONE,
@@ -202,7 +206,7 @@ static uint64_t tell(struct gg_ruleset *rs, const struct instance *in, const str
 			  : by ? by->device
 			       : GG_NONE,
 		.signal = t->signal,
-		.trace_json = trace(rs, in, t->time_ns, clear, by),
+		.trace_json = trace(rs, in, t, clear, by),
 		.time_ns = t->time_ns};
 	return rs->setup.ops->event(rs->setup.ctx, &report);
 }
@@ -254,7 +258,7 @@ void gg_rule_clear(struct gg_ruleset *rs, struct instance *in, uint32_t cause, i
 
 /* ---- rules on events ---- */
 
-static bool follows(const struct gg_rule_options *o, const struct gg_event_report *e)
+static bool follows(const struct gg_site_rule *o, const struct gg_event_report *e)
 {
 	if (!gg_str_is(gg_str(o->on.event), e->kind) || !gg_glob(gg_str(o->on.key), e->key))
 		return false;
@@ -271,7 +275,7 @@ void gg_ruleset_event(struct gg_ruleset *rs, const struct gg_event_report *e, in
 	if (gg_str_is(gg_str(e->kind), "rule") || e->key.len >= GG_BINDING)
 		return;
 	for (uint32_t i = 0; i < rs->rule_count; i++) {
-		const struct gg_rule_options *o = options_of(&rs->rules[i]);
+		const struct gg_site_rule *o = options_of(&rs->rules[i]);
 		if (rs->rules[i].when || !follows(o, e))
 			continue;
 		struct instance *in = gg_rule_instance(rs, i, e->key, !e->clear);

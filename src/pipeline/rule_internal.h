@@ -66,11 +66,11 @@ struct gg_ruleset {
 	uint32_t slot_of_cap;
 	uint32_t *heap; /* instances by due_ns */
 	uint32_t heap_count, heap_cap;
-	struct gg_buf scratch, title, key;
+	struct gg_buf scratch, title, message, key;
 	struct gg_ruleset_stats stats;
 };
 
-static inline const struct gg_rule_options *options_of(const struct rule *r)
+static inline const struct gg_site_rule *options_of(const struct rule *r)
 {
 	return r->config->options;
 }

@@ -60,8 +60,8 @@ static int64_t get_i64(struct gg_reader *r)
 
 static uint64_t hash_of(const struct rule *r)
 {
-	const struct gg_rule_options *o = options_of(r);
-	return gg_hash_stable(o->when ? o->when->text : gg_str(o->on.event));
+	const struct gg_site_rule *o = options_of(r);
+	return gg_hash_stable(gg_str(o->when ? o->when : o->on.event));
 }
 
 static void save_last(const struct gg_expr_last *l, struct gg_buf *to)
