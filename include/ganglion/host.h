@@ -91,7 +91,9 @@ struct gg_write {
 	struct gg_str text;
 	struct gg_loop *loop;
 	void (*done)(struct gg_write *w, int status, const char *reason);
-	const void *driver; /* private: the instance that has it */
+	void *driver; /* private, as all below: the instance that has it, and the answer on its way back */
+	int status;
+	char reason[192];
 };
 
 /* Errors: -ENOENT no such signal, -EPERM not writable, -EAGAIN too many under way; done() is then not called.
@@ -109,8 +111,12 @@ struct gg_publish {
 	bool retain;
 	struct gg_loop *loop;
 	void (*done)(struct gg_publish *p, int status, const char *reason);
+	void *target; /* private, as above */
+	int status;
+	char reason[192];
 };
 
+/* Errors: -ENOENT nobody by that name can publish, -EAGAIN. The topic and payload stay valid until done(). */
 int gg_publish_start(struct gg_publish *p);
 void gg_publish_done(struct gg_publish *p, int status, const char *reason);
 
@@ -132,6 +138,8 @@ struct gg_event_report {
 
 /* Copies what it needs; returns the event's id, 0 when it could not be taken (counted). Thread: any. */
 uint64_t gg_event(const struct gg_event_report *r);
+/* Adds a step, a JSON object, to an event's trace: an action's result. Thread: any. */
+void gg_event_trace(uint64_t event, struct gg_str step_json);
 
 /* ---- work that may block (hashing a password, resolving a name): a small pool of threads ---- */
 

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/loop.h"
+#include "core/mailbox.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+enum { EVENTS_PER_TURN = 256 };
+
+struct gg_loop {
+	int epoll_fd;
+	char name[16];
+	struct gg_mailbox mailbox;
+	struct gg_timer **heap; /* the soonest first; children of i are 2i+1, 2i+2 */
+	size_t timers, heap_cap;
+	struct gg_defer *deferred, **deferred_end;
+	struct epoll_event ready[EVENTS_PER_TURN];
+	int ready_count, ready_at; /* so that a removed watch can be struck out of this turn */
+	int64_t now_ns, utc_ns;
+	_Atomic int64_t busy_since;
+	pthread_t thread;
+	bool started, ending;
+};
+
+static _Thread_local struct gg_loop *current;
+
+static void read_clocks(struct gg_loop *loop)
+{
+	loop->now_ns = gg_clock_monotonic(&gg_clock_system);
+	loop->utc_ns = gg_clock_utc(&gg_clock_system);
+}
+
+struct gg_loop *gg_loop_new(const char *name, size_t mailbox_max)
+{
+	struct gg_loop *loop = calloc(1, sizeof *loop);
+	if (!loop)
+		return NULL;
+	gg_str_copy(loop->name, sizeof loop->name, gg_str(name));
+	loop->deferred_end = &loop->deferred;
+	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (loop->epoll_fd < 0 || gg_mailbox_init(&loop->mailbox, mailbox_max) < 0) {
+		gg_loop_free(loop);
+		return NULL;
+	}
+	struct epoll_event wake = {.events = EPOLLIN, .data.ptr = NULL};
+	epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->mailbox.wake_fd, &wake);
+	read_clocks(loop);
+	return loop;
+}
+
+void gg_loop_free(struct gg_loop *loop)
+{
+	if (!loop)
+		return;
+	gg_mailbox_done(&loop->mailbox);
+	if (loop->epoll_fd >= 0)
+		close(loop->epoll_fd);
+	free(loop->heap);
+	free(loop);
+}
+
+const char *gg_loop_name(const struct gg_loop *loop)
+{
+	return loop->name;
+}
+
+uint64_t gg_loop_refused(const struct gg_loop *loop)
+{
+	return atomic_load(&loop->mailbox.refused);
+}
+
+int64_t gg_loop_busy_since(const struct gg_loop *loop)
+{
+	return atomic_load(&loop->busy_since);
+}
+
+int64_t gg_loop_now(const struct gg_loop *loop)
+{
+	return loop->now_ns;
+}
+
+int64_t gg_loop_utc(const struct gg_loop *loop)
+{
+	return loop->utc_ns;
+}
+
+bool gg_loop_is_current(const struct gg_loop *loop)
+{
+	return current == loop;
+}
+
+/* ---- watches ---- */
+
+int gg_watch_add(struct gg_loop *loop, struct gg_watch *w, int fd, uint32_t events,
+	void (*ready)(struct gg_watch *w, uint32_t events))
+{
+	struct epoll_event e = {.events = events, .data.ptr = w};
+	if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &e) < 0)
+		return -errno;
+	*w = (struct gg_watch){fd, events, ready, loop, true};
+	return 0;
+}
+
+void gg_watch_set(struct gg_watch *w, uint32_t events)
+{
+	if (!w->active || w->events == events)
+		return;
+	struct epoll_event e = {.events = events, .data.ptr = w};
+	w->events = events;
+	epoll_ctl(w->loop->epoll_fd, EPOLL_CTL_MOD, w->fd, &e);
+}
+
+void gg_watch_remove(struct gg_watch *w)
+{
+	if (!w->active)
+		return;
+	struct gg_loop *loop = w->loop;
+	w->active = false;
+	epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, w->fd, NULL);
+	for (int i = loop->ready_at; i < loop->ready_count; i++)
+		if (loop->ready[i].data.ptr == w)
+			loop->ready[i].events = 0;
+}
+
+static void run_watches(struct gg_loop *loop)
+{
+	for (loop->ready_at = 0; loop->ready_at < loop->ready_count; loop->ready_at++) {
+		struct epoll_event *e = &loop->ready[loop->ready_at];
+		struct gg_watch *w = e->data.ptr;
+		if (w && e->events)
+			w->ready(w, e->events);
+	}
+	loop->ready_count = 0;
+}
+
+/* ---- timers ---- */
+
+static void place(struct gg_loop *loop, size_t i, struct gg_timer *t)
+{
+	loop->heap[i] = t;
+	t->place = (uint32_t)i + 1;
+}
+
+static void sift(struct gg_loop *loop, size_t i)
+{
+	struct gg_timer *t = loop->heap[i];
+	for (; i > 0 && loop->heap[(i - 1) / 2]->due_ns > t->due_ns; i = (i - 1) / 2)
+		place(loop, i, loop->heap[(i - 1) / 2]);
+	for (size_t child; (child = 2 * i + 1) < loop->timers; i = child) {
+		if (child + 1 < loop->timers && loop->heap[child + 1]->due_ns < loop->heap[child]->due_ns)
+			child++;
+		if (loop->heap[child]->due_ns >= t->due_ns)
+			break;
+		place(loop, i, loop->heap[child]);
+	}
+	place(loop, i, t);
+}
+
+int gg_timer_start(
+	struct gg_loop *loop, struct gg_timer *t, int64_t after_ns, void (*fire)(struct gg_timer *t))
+{
+	t->fire = fire;
+	t->loop = loop;
+	t->due_ns = loop->now_ns + (after_ns > 0 ? after_ns : 0);
+	if (!t->place) {
+		if (loop->timers == loop->heap_cap) {
+			size_t cap = loop->heap_cap ? loop->heap_cap * 2 : 32;
+			struct gg_timer **heap = realloc(loop->heap, cap * sizeof *heap);
+			if (!heap)
+				return -ENOMEM;
+			loop->heap = heap;
+			loop->heap_cap = cap;
+		}
+		place(loop, loop->timers++, t);
+	}
+	sift(loop, t->place - 1);
+	return 0;
+}
+
+void gg_timer_stop(struct gg_timer *t)
+{
+	if (!t->place)
+		return;
+	struct gg_loop *loop = t->loop;
+	size_t at = t->place - 1;
+	struct gg_timer *last = loop->heap[--loop->timers];
+	t->place = 0;
+	if (last != t) {
+		place(loop, at, last);
+		sift(loop, at);
+	}
+}
+
+static void run_timers(struct gg_loop *loop)
+{
+	/* A timer that restarts itself at once comes up in the next turn: what is due is fixed by now_ns. */
+	for (size_t most = loop->timers; most && loop->timers && loop->heap[0]->due_ns <= loop->now_ns;
+		most--) {
+		struct gg_timer *t = loop->heap[0];
+		gg_timer_stop(t);
+		t->fire(t);
+	}
+}
+
+/* ---- deferred work ---- */
+
+void gg_defer(struct gg_loop *loop, struct gg_defer *d, void (*run)(struct gg_defer *d))
+{
+	d->run = run;
+	if (d->queued)
+		return;
+	d->queued = true;
+	d->next = NULL;
+	*loop->deferred_end = d;
+	loop->deferred_end = &d->next;
+}
+
+void gg_defer_cancel(struct gg_loop *loop, struct gg_defer *d)
+{
+	if (!d->queued)
+		return;
+	struct gg_defer **at = &loop->deferred;
+	while (*at && *at != d)
+		at = &(*at)->next;
+	if (*at == d) {
+		*at = d->next;
+		if (loop->deferred_end == &d->next)
+			loop->deferred_end = at;
+	}
+	d->queued = false;
+}
+
+static void run_deferred(struct gg_loop *loop)
+{
+	for (struct gg_defer *d; (d = loop->deferred);) {
+		loop->deferred = d->next;
+		if (!loop->deferred)
+			loop->deferred_end = &loop->deferred;
+		d->queued = false;
+		d->run(d);
+	}
+}
+
+/* ---- letters ---- */
+
+int gg_loop_post(struct gg_loop *loop, void (*fn)(void *arg, int64_t number), void *arg, int64_t number)
+{
+	return gg_mailbox_send(&loop->mailbox, &(struct gg_letter){fn, arg, number}, /* sure= */ false);
+}
+
+int gg_loop_post_sure(struct gg_loop *loop, void (*fn)(void *arg, int64_t number), void *arg, int64_t number)
+{
+	return gg_mailbox_send(&loop->mailbox, &(struct gg_letter){fn, arg, number}, /* sure= */ true);
+}
+
+static void run_letters(struct gg_loop *loop)
+{
+	struct gg_letters *letters = gg_mailbox_take(&loop->mailbox);
+	for (size_t i = 0; i < letters->count; i++)
+		letters->items[i].fn(letters->items[i].arg, letters->items[i].number);
+}
+
+static void set_ending(void *arg, int64_t number)
+{
+	(void)number;
+	((struct gg_loop *)arg)->ending = true;
+}
+
+void gg_loop_end(struct gg_loop *loop)
+{
+	gg_loop_post_sure(loop, set_ending, loop, 0);
+}
+
+/* ---- running ---- */
+
+static int wait_ms(const struct gg_loop *loop, int64_t max_wait_ns)
+{
+	int64_t wait = max_wait_ns;
+	if (loop->deferred)
+		wait = 0;
+	if (loop->timers) {
+		int64_t until = loop->heap[0]->due_ns - gg_clock_monotonic(&gg_clock_system);
+		until = until > 0 ? until : 0;
+		wait = wait < 0 || until < wait ? until : wait;
+	}
+	/* Rounded up: waking before a timer is due would only turn once more. */
+	return wait < 0 ? -1 : (int)((wait + GG_NS_PER_MS - 1) / GG_NS_PER_MS);
+}
+
+void gg_loop_turn(struct gg_loop *loop, int64_t max_wait_ns)
+{
+	struct gg_loop *outer = current;
+	current = loop;
+	int timeout = wait_ms(loop, max_wait_ns);
+	atomic_store_explicit(&loop->busy_since, 0, memory_order_relaxed);
+	int n = epoll_wait(loop->epoll_fd, loop->ready, EVENTS_PER_TURN, timeout);
+	read_clocks(loop);
+	atomic_store_explicit(&loop->busy_since, loop->now_ns, memory_order_relaxed);
+	loop->ready_count = n > 0 ? n : 0;
+	bool letters = false;
+	for (int i = 0; i < loop->ready_count; i++)
+		letters |= loop->ready[i].data.ptr == NULL;
+	run_timers(loop);
+	run_watches(loop);
+	if (letters)
+		run_letters(loop);
+	run_deferred(loop);
+	current = outer;
+}
+
+void gg_loop_run(struct gg_loop *loop)
+{
+	pthread_setname_np(pthread_self(), loop->name);
+	current = loop;
+	while (!loop->ending)
+		gg_loop_turn(loop, -1);
+	gg_mailbox_close(&loop->mailbox);
+	run_letters(loop); /* what was sent before the door closed */
+	run_deferred(loop);
+}
+
+static void *run_thread(void *arg)
+{
+	gg_loop_run(arg);
+	return NULL;
+}
+
+int gg_loop_start(struct gg_loop *loop)
+{
+	int rc = pthread_create(&loop->thread, NULL, run_thread, loop);
+	loop->started = rc == 0;
+	return -rc;
+}
+
+void gg_loop_join(struct gg_loop *loop)
+{
+	if (loop && loop->started)
+		pthread_join(loop->thread, NULL);
+	if (loop)
+		loop->started = false;
+}
+
+struct call {
+	void (*fn)(void *arg, int64_t number);
+	void *arg;
+	pthread_mutex_t lock; /* guards done */
+	pthread_cond_t changed;
+	bool done;
+};
+
+static void run_call(void *arg, int64_t number)
+{
+	struct call *c = arg;
+	c->fn(c->arg, number);
+	pthread_mutex_lock(&c->lock);
+	c->done = true;
+	pthread_cond_signal(&c->changed);
+	pthread_mutex_unlock(&c->lock);
+}
+
+void gg_loop_call(struct gg_loop *loop, void (*fn)(void *arg, int64_t number), void *arg, int64_t number)
+{
+	if (current == loop) {
+		fn(arg, number);
+		return;
+	}
+	struct call c = {fn, arg, PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
+	if (gg_loop_post_sure(loop, run_call, &c, number) < 0) {
+		fn(arg, number); /* the loop has ended: nobody else is there any more */
+		return;
+	}
+	pthread_mutex_lock(&c.lock);
+	while (!c.done)
+		pthread_cond_wait(&c.changed, &c.lock);
+	pthread_mutex_unlock(&c.lock);
+}
