@@ -121,6 +121,18 @@ static void start_groups(struct gg_modbus_device *d)
 
 /* ---- lost and found ---- */
 
+static void probe_fired(struct gg_timer *t)
+{
+	probe(GG_CONTAINER(t, struct gg_modbus_device, probe));
+}
+
+static void probe_later(struct gg_modbus_device *d)
+{
+	int64_t ns = gg_modbus_backoff(d->o.backoff_min_ns, d->o.backoff_max_ns, d->losses, &d->random);
+	d->losses++;
+	gg_timer_start(d->loop, &d->probe, ns, probe_fired);
+}
+
 void gg_modbus_device_lost(struct gg_modbus_device *d, enum gg_reason reason, const char *text)
 {
 	bool first = d->state != GG_MODBUS_LOST;
@@ -135,18 +147,25 @@ void gg_modbus_device_lost(struct gg_modbus_device *d, enum gg_reason reason, co
 		gg_log(GG_WARN, d->o.who, "device is lost", GG_S("device", d->o.name), GG_S("reason", text));
 		d->ops->health(d->arg, d->o.index, false, text);
 	}
+	if (d->line_up)
+		probe_later(d);
 }
 
-static void probe_fired(struct gg_timer *t)
+void gg_modbus_device_silent(struct gg_modbus_device *d, int status, const struct gg_modbus_answer *a)
 {
-	probe(GG_CONTAINER(t, struct gg_modbus_device, probe));
-}
-
-static void probe_later(struct gg_modbus_device *d)
-{
-	int64_t ns = gg_modbus_backoff(d->o.backoff_min_ns, d->o.backoff_max_ns, d->losses, &d->random);
-	d->losses++;
-	gg_timer_start(d->loop, &d->probe, ns, probe_fired);
+	char where[300], text[400];
+	enum gg_reason reason = status == -EBADMSG ? GG_REASON_GARBLED : GG_REASON_TIMEOUT;
+	gg_modbus_line_name(d->line, where, sizeof where);
+	if (a) {
+		reason = gg_modbus_exception_reason(a->exception);
+		snprintf(text, sizeof text, "unit %u at %s: %s", d->o.unit, where,
+			gg_modbus_exception_text(a->exception));
+	} else {
+		snprintf(text, sizeof text, "%s from unit %u at %s in %.3g s",
+			status == -EBADMSG ? "only garbled answers" : "no answer", d->o.unit, where,
+			(double)d->o.timeout_ns / 1e9);
+	}
+	gg_modbus_device_lost(d, reason, text);
 }
 
 void gg_modbus_device_answered(struct gg_modbus_device *d)
@@ -178,7 +197,6 @@ static void probe_done(struct gg_modbus_job *job, int status, const struct gg_mo
 {
 	struct gg_modbus_read *r = GG_CONTAINER(job, struct gg_modbus_read, job);
 	struct gg_modbus_device *d = r->device;
-	char where[300], text[400];
 	r->busy = false;
 	if (status == -ECANCELED || status == -ENOTCONN || !d->line_up)
 		return; /* gg_modbus_device_line() knows more */
@@ -189,20 +207,7 @@ static void probe_done(struct gg_modbus_job *job, int status, const struct gg_mo
 		gg_modbus_device_answered(d);
 		return;
 	}
-	gg_modbus_line_name(d->line, where, sizeof where);
-	if (a)
-		snprintf(text, sizeof text, "unit %u at %s: %s", d->o.unit, where,
-			gg_modbus_exception_text(a->exception));
-	else
-		snprintf(text, sizeof text, "%s from unit %u at %s in %.3g s",
-			status == -EBADMSG ? "only garbled answers" : "no answer", d->o.unit, where,
-			(double)d->o.timeout_ns / 1e9);
-	gg_modbus_device_lost(d,
-		a			 ? gg_modbus_exception_reason(a->exception)
-		: status == -EBADMSG ? GG_REASON_GARBLED
-					 : GG_REASON_TIMEOUT,
-		text);
-	probe_later(d);
+	gg_modbus_device_silent(d, status, a);
 }
 
 /* Asks for the first range there is: any answer, an exception too, shows that somebody lives there. */
@@ -248,7 +253,10 @@ void gg_modbus_device_line(struct gg_modbus_device *d, bool up, const char *reas
 		return;
 	}
 	gg_modbus_line_name(d->line, where, sizeof where);
-	snprintf(text, sizeof text, "no connection to %s: %s", where, reason);
+	if (strstr(reason, where)) /* "cannot connect to 10.0.0.7:502: connection refused" */
+		snprintf(text, sizeof text, "%s", reason);
+	else
+		snprintf(text, sizeof text, "no connection to %s: %s", where, reason);
 	gg_modbus_device_lost(d, GG_REASON_NO_CONNECTION, text);
 }
 
@@ -261,6 +269,10 @@ void gg_modbus_device_close(struct gg_modbus_device *d)
 {
 	d->line_up = false;
 	gg_timer_stop(&d->probe);
-	for (uint32_t i = 0; i < d->group_count; i++)
+	for (size_t i = 0; i < GG_COUNT(d->reads); i++)
+		d->reads[i].group = NULL;
+	for (uint32_t i = 0; i < d->group_count; i++) {
 		gg_timer_stop(&d->groups[i].timer);
+		d->groups[i].batch = gg_batch_unref(d->groups[i].batch);
+	}
 }

@@ -112,6 +112,8 @@ int gg_modbus_device_write(struct gg_modbus_device *d, const struct gg_modbus_si
 /* ---- between modbus_device.c, modbus_poll.c and modbus_write.c ---- */
 
 void gg_modbus_device_lost(struct gg_modbus_device *d, enum gg_reason reason, const char *text);
+/* The same for want of an answer (status), or because a gateway said so (a). */
+void gg_modbus_device_silent(struct gg_modbus_device *d, int status, const struct gg_modbus_answer *a);
 void gg_modbus_device_answered(struct gg_modbus_device *d);
 /* Adds what the registers or bits say to a batch. Errors: of gg_batch_add(). */
 int gg_modbus_device_add(const struct gg_modbus_signal *s, const uint8_t *data, size_t bit_or_byte, int64_t utc_ns,

@@ -11,8 +11,6 @@
 
 enum { REFUSED_AGAIN_S = 60, GARBLED_MAX = 3 };
 
-static void finish(struct gg_modbus_group *g);
-
 struct gg_modbus_read *gg_modbus_read_free(struct gg_modbus_device *d)
 {
 	for (size_t i = 0; i < GG_COUNT(d->reads); i++)
@@ -48,10 +46,12 @@ static void range_bad(struct gg_modbus_group *g, const struct gg_modbus_range *r
 	}
 }
 
-static void range_good(struct gg_modbus_group *g, const struct gg_modbus_range *r, const uint8_t *data)
+static void range_good(struct gg_modbus_group *g, struct gg_modbus_range *r, const uint8_t *data)
 {
 	int64_t utc_ns = gg_loop_utc(g->device->loop);
 	size_t unit = gg_modbus_table_is_bits(r->table) ? 1 : 2;
+	if (g->plan.items[r->first].refused)
+		r->accepted = g->relearn = true;
 	for (uint32_t n = r->first; n < r->first + r->items; n++) {
 		struct gg_modbus_item *i = &g->plan.items[n];
 		if (!i->done)
@@ -63,35 +63,15 @@ static void range_good(struct gg_modbus_group *g, const struct gg_modbus_range *
 
 /* ---- answers ---- */
 
-static void gateway_says_lost(struct gg_modbus_device *d, uint8_t exception)
+/* Many devices say "illegal value" when they are asked for more than they like. */
+static void exception_came(struct gg_modbus_group *g, uint32_t range, uint8_t exception)
 {
-	char where[300], text[400];
-	snprintf(text, sizeof text, "unit %u at %s: %s", d->o.unit,
-		gg_modbus_line_name(d->line, where, sizeof where), gg_modbus_exception_text(exception));
-	gg_modbus_device_lost(d, gg_modbus_exception_reason(exception), text);
-}
-
-static void no_answer(struct gg_modbus_device *d, enum gg_reason reason)
-{
-	char where[300], text[400];
-	snprintf(text, sizeof text, "%s from unit %u at %s in %.3g s",
-		reason == GG_REASON_GARBLED ? "only garbled answers" : "no answer", d->o.unit,
-		gg_modbus_line_name(d->line, where, sizeof where), (double)d->o.timeout_ns / 1e9);
-	gg_modbus_device_lost(d, reason, text);
-}
-
-static void exception_came(struct gg_modbus_group *g, const struct gg_modbus_range *r, uint8_t exception)
-{
-	struct gg_modbus_item *first = &g->plan.items[r->first];
-	if (exception == GG_MODBUS_ILLEGAL_ADDRESS || exception == GG_MODBUS_ILLEGAL_VALUE) {
-		/* Many devices say "illegal value" when they are asked for more than they like. */
-		if (!first->refused) {
-			first->refused = true; /* a mark for relearn() */
-			g->relearn = true;
-			return;
-		}
-	}
-	range_bad(g, r, gg_modbus_exception_reason(exception));
+	struct gg_modbus_range *r = &g->plan.ranges[range];
+	bool learn = exception == GG_MODBUS_ILLEGAL_ADDRESS || exception == GG_MODBUS_ILLEGAL_VALUE;
+	if (learn && !g->plan.items[r->first].refused)
+		r->refused = g->relearn = true;
+	if (!learn || !gg_modbus_plan_splits(&g->plan, range))
+		range_bad(g, r, gg_modbus_exception_reason(exception));
 }
 
 static void read_done(struct gg_modbus_job *job, int status, const struct gg_modbus_answer *a)
@@ -100,24 +80,24 @@ static void read_done(struct gg_modbus_job *job, int status, const struct gg_mod
 	struct gg_modbus_device *d = read->device;
 	struct gg_modbus_group *g = read->group;
 	read->busy = false;
-	if (!g)
-		return; /* its poll was given up */
+	if (!g) { /* its poll was given up */
+		gg_modbus_poll_pump(d);
+		return;
+	}
 	g->under_way--;
-	const struct gg_modbus_range *r = &g->plan.ranges[read->range];
+	struct gg_modbus_range *r = &g->plan.ranges[read->range];
 	if (a && (a->exception == GG_MODBUS_GATEWAY_PATH || a->exception == GG_MODBUS_GATEWAY_TARGET)) {
-		gateway_says_lost(d, a->exception);
+		gg_modbus_device_silent(d, status, a);
 	} else if (a) {
 		d->garbled = 0;
 		if (a->exception)
-			exception_came(g, r, a->exception);
+			exception_came(g, read->range, a->exception);
 		else
 			range_good(g, r, a->data);
 	} else if (status == -EBADMSG && ++d->garbled < GARBLED_MAX) {
 		range_bad(g, r, GG_REASON_GARBLED);
-	} else if (status == -EBADMSG) {
-		no_answer(d, GG_REASON_GARBLED);
-	} else if (status == -ETIMEDOUT) {
-		no_answer(d, GG_REASON_TIMEOUT);
+	} else if (status == -EBADMSG || status == -ETIMEDOUT) {
+		gg_modbus_device_silent(d, status, NULL);
 	} else {
 		range_bad(g, r, status == -ENOTCONN ? GG_REASON_NO_CONNECTION : GG_REASON_REFUSED);
 	}
@@ -126,23 +106,18 @@ static void read_done(struct gg_modbus_job *job, int status, const struct gg_mod
 
 /* ---- the poll ---- */
 
-/* Splits what was refused; nothing is under way. The mark on a range's first item says which. */
-static void relearn(struct gg_modbus_group *g)
+static void finish(struct gg_modbus_group *g)
 {
-	g->relearn = false;
-	for (uint32_t n = 0; n < g->plan.range_count; n++) {
-		struct gg_modbus_item *first = &g->plan.items[g->plan.ranges[n].first];
-		if (!first->refused || first->done)
-			continue;
-		first->refused = false;
-		if (!gg_modbus_plan_refused(&g->plan, n)) {
-			for (uint32_t k = 0; k < g->plan.range_count; k++)
-				if (g->plan.items[g->plan.ranges[k].first].refused)
-					range_bad(g, &g->plan.ranges[k], GG_REASON_ILLEGAL_ADDRESS);
-		}
-		n = (uint32_t)-1; /* ranges are new: look again; every round settles one mark */
+	struct gg_modbus_device *d = g->device;
+	struct gg_batch *b = GG_TAKE(g->batch);
+	if (b->count == 0) {
+		gg_batch_unref(b);
+		return;
 	}
-	g->cursor = 0;
+	if (d->ops->submit_take(d->arg, b) == -EAGAIN) {
+		d->paused = true;
+		gg_count(d->line->stats.skipped, 1);
+	}
 }
 
 static bool range_is_done(const struct gg_modbus_group *g, const struct gg_modbus_range *r)
@@ -170,12 +145,13 @@ static bool send_next(struct gg_modbus_group *g)
 		.function = gg_modbus_table_read(r->table),
 		.address = r->address,
 		.count = r->count};
-	if (gg_modbus_line_submit(d->line, &read->job) != 0) {
-		range_bad(g, r, GG_REASON_NO_CONNECTION);
-		return true;
-	}
 	read->busy = true;
 	g->under_way++;
+	if (gg_modbus_line_submit(d->line, &read->job) != 0) {
+		read->busy = false;
+		g->under_way--;
+		range_bad(g, r, GG_REASON_NO_CONNECTION);
+	}
 	return true;
 }
 
@@ -197,8 +173,11 @@ void gg_modbus_poll_pump(struct gg_modbus_device *d)
 	for (uint32_t i = 0; i < d->group_count; i++) {
 		struct gg_modbus_group *g = &d->groups[i];
 		while (g->batch) {
-			if (g->relearn && g->under_way == 0)
-				relearn(g);
+			if (g->relearn && g->under_way == 0) {
+				gg_modbus_plan_learn(&g->plan);
+				g->relearn = false;
+				g->cursor = 0;
+			}
 			if (g->relearn || reads_busy(d) >= reads_allowed(d) || !send_next(g))
 				break;
 		}
@@ -244,26 +223,6 @@ void gg_modbus_poll_start(struct gg_modbus_group *g)
 	gg_count(d->line->stats.polls, 1);
 }
 
-static void submit(struct gg_modbus_group *g)
-{
-	struct gg_modbus_device *d = g->device;
-	struct gg_batch *b = GG_TAKE(g->batch);
-	if (b->count == 0) {
-		gg_batch_unref(b);
-		return;
-	}
-	if (d->ops->submit_take(d->arg, b) == -EAGAIN) {
-		d->paused = true;
-		gg_count(d->line->stats.skipped, 1);
-	}
-}
-
-/* Answers for items that were refused before count from the next poll on. */
-static void finish(struct gg_modbus_group *g)
-{
-	submit(g);
-}
-
 void gg_modbus_poll_abandon(struct gg_modbus_group *g, enum gg_reason reason, bool tell_all)
 {
 	for (size_t i = 0; i < GG_COUNT(g->device->reads); i++)
@@ -278,5 +237,5 @@ void gg_modbus_poll_abandon(struct gg_modbus_group *g, enum gg_reason reason, bo
 			g->plan.items[n].done = false;
 	for (uint32_t n = 0; n < g->plan.range_count; n++)
 		range_bad(g, &g->plan.ranges[n], reason);
-	submit(g);
+	finish(g);
 }
