@@ -83,7 +83,8 @@ int gg_config_compare(
 	const struct gg_config *old, const struct gg_config *fresh, struct gg_config_changes *ret_changes);
 void gg_config_changes_done(struct gg_config_changes *c);
 /* The change of an item; NONE when it is not listed. */
-enum gg_config_change gg_config_changes_find(const struct gg_config_changes *c, const char *section, const char *name);
+enum gg_config_change gg_config_changes_find(
+	const struct gg_config_changes *c, const char *section, const char *name);
 
 /* The instance of that name, or NULL. */
 const struct gg_instance_config *gg_instances_find(const struct gg_instances *all, struct gg_str name);

@@ -13,7 +13,8 @@ void gg_config_changes_done(struct gg_config_changes *c)
 	*c = (struct gg_config_changes){0};
 }
 
-enum gg_config_change gg_config_changes_find(const struct gg_config_changes *c, const char *section, const char *name)
+enum gg_config_change gg_config_changes_find(
+	const struct gg_config_changes *c, const char *section, const char *name)
 {
 	for (size_t i = 0; i < c->count; i++) {
 		const struct gg_config_change_item *one = &c->items[i];
@@ -26,7 +27,8 @@ enum gg_config_change gg_config_changes_find(const struct gg_config_changes *c, 
 static int add(struct gg_config_changes *c, const char *section, const char *name, enum gg_config_change kind)
 {
 	if ((c->count & (c->count - 1)) == 0) { /* full at each power of two */
-		struct gg_config_change_item *bigger = realloc(c->items, gg_max_size(c->count * 2, 1) * sizeof *bigger);
+		struct gg_config_change_item *bigger =
+			realloc(c->items, gg_max_size(c->count * 2, 1) * sizeof *bigger);
 		if (!bigger)
 			return -ENOMEM;
 		c->items = bigger;
@@ -57,8 +59,8 @@ static size_t place_in(const struct gg_value *map, size_t i, struct gg_str key)
 	return i < count && gg_str_eq(map->keys[i]->text, key) ? i : gg_value_find(map, key);
 }
 
-static int compare_section(
-	struct gg_config_changes *c, const struct gg_option *o, const struct gg_value *a, const struct gg_value *b)
+static int compare_section(struct gg_config_changes *c, const struct gg_option *o, const struct gg_value *a,
+	const struct gg_value *b)
 {
 	size_t old = a && a->kind == GG_VALUE_MAP ? a->count : 0;
 	size_t fresh = b && b->kind == GG_VALUE_MAP ? b->count : 0;

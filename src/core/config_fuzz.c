@@ -40,7 +40,7 @@ static void load(struct gg_str text)
 {
 	struct gg_problems problems = {0};
 	struct gg_config *c = NULL, *again = NULL;
-	struct gg_changes changes = {0};
+	struct gg_config_changes changes = {0};
 	struct gg_buf out = GG_BUF(64 << 20);
 	if (gg_config_load_text("fuzz", text, &fake_environment, &problems, &c) == 0) {
 		struct gg_json_writer w = gg_json_writer(&out);
@@ -49,13 +49,13 @@ static void load(struct gg_str text)
 		must(gg_config_show_yaml(c, &out) == 0 || out.error);
 		must(gg_config_compare(c, c, &changes) == 0);
 		for (size_t i = 0; i < changes.count; i++)
-			must(changes.items[i].kind == GG_CHANGE_NONE);
+			must(changes.items[i].kind == GG_CONFIG_SAME);
 		if (gg_config_patch(c, "patch", text, &fake_environment, &problems, &again) == 0)
 			gg_config_free(again);
 	} else {
 		must(problems.count > 0);
 	}
-	gg_changes_done(&changes);
+	gg_config_changes_done(&changes);
 	gg_buf_done(&out);
 	gg_config_free(c);
 	gg_problems_done(&problems);

@@ -269,7 +269,7 @@ static void never_tells_a_secret(void **state GG_UNUSED)
 	gg_buf_done(&text);
 }
 
-static void compare_to(const char *patch, struct gg_changes *ret_changes, struct gg_config **ret_fresh,
+static void compare_to(const char *patch, struct gg_config_changes *ret_changes, struct gg_config **ret_fresh,
 	struct gg_config *old)
 {
 	struct gg_problems problems = {0};
@@ -279,42 +279,43 @@ static void compare_to(const char *patch, struct gg_changes *ret_changes, struct
 	assert_int_equal(gg_config_compare(old, *ret_fresh, ret_changes), 0);
 }
 
-static void assert_change(const char *patch, const char *section, const char *name, enum gg_change_kind kind)
+static void assert_change(
+	const char *patch, const char *section, const char *name, enum gg_config_change kind)
 {
 	struct gg_config *old = load_good(site), *fresh = NULL;
-	struct gg_changes changes;
+	struct gg_config_changes changes;
 	compare_to(patch, &changes, &fresh, old);
 	for (size_t i = 0; i < changes.count; i++) {
-		const struct gg_change *c = &changes.items[i];
+		const struct gg_config_change_item *c = &changes.items[i];
 		bool is =
 			strcmp(c->section, section) == 0 && (!name || !c->name || strcmp(c->name, name) == 0);
-		if (c->kind != (is ? kind : GG_CHANGE_NONE))
+		if (c->kind != (is ? kind : GG_CONFIG_SAME))
 			fail_msg("%s: %s %s is %s", patch, c->section, c->name ? c->name : "",
-				gg_change_name(c->kind));
+				gg_config_change_name(c->kind));
 	}
-	assert_int_equal(gg_changes_find(&changes, section, name), kind);
-	gg_changes_done(&changes);
+	assert_int_equal(gg_config_changes_find(&changes, section, name), kind);
+	gg_config_changes_done(&changes);
 	gg_config_free(fresh);
 	gg_config_free(old);
 }
 
 static void tells_what_a_change_takes(void **state GG_UNUSED)
 {
-	assert_change("{\"drivers\":{\"boiler\":{\"poll\":\"2s\"}}}", "drivers", "boiler", GG_CHANGE_LIVE);
-	assert_change("{\"drivers\":{\"boiler\":{\"poll\":\"1s\"}}}", "drivers", "boiler", GG_CHANGE_NONE);
-	assert_change("drivers: { boiler: { login: { password: x } } }", "drivers", "boiler", GG_CHANGE_LIVE);
-	assert_change("drivers: { boiler: { login: { user: x } } }", "drivers", "boiler", GG_CHANGE_RESTART);
-	assert_change("drivers: { boiler: { connect: x } }", "drivers", "boiler", GG_CHANGE_RESTART);
-	assert_change("drivers: { boiler: null }", "drivers", "boiler", GG_CHANGE_REMOVED);
-	assert_change("drivers: { b2: { driver: modbus, connect: y } }", "drivers", "b2", GG_CHANGE_ADDED);
-	assert_change("uplinks: { cloud: { send: events } }", "uplinks", "cloud", GG_CHANGE_LIVE);
-	assert_change("uplinks: { cloud: { format: cbor } }", "uplinks", "cloud", GG_CHANGE_RESTART);
-	assert_change("log: info", "log", NULL, GG_CHANGE_LIVE);
-	assert_change("journal: { segment_size: 1MiB }", "journal", NULL, GG_CHANGE_RESTART);
+	assert_change("{\"drivers\":{\"boiler\":{\"poll\":\"2s\"}}}", "drivers", "boiler", GG_CONFIG_LIVE);
+	assert_change("{\"drivers\":{\"boiler\":{\"poll\":\"1s\"}}}", "drivers", "boiler", GG_CONFIG_SAME);
+	assert_change("drivers: { boiler: { login: { password: x } } }", "drivers", "boiler", GG_CONFIG_LIVE);
+	assert_change("drivers: { boiler: { login: { user: x } } }", "drivers", "boiler", GG_CONFIG_RESTART);
+	assert_change("drivers: { boiler: { connect: x } }", "drivers", "boiler", GG_CONFIG_RESTART);
+	assert_change("drivers: { boiler: null }", "drivers", "boiler", GG_CONFIG_REMOVED);
+	assert_change("drivers: { b2: { driver: modbus, connect: y } }", "drivers", "b2", GG_CONFIG_ADDED);
+	assert_change("uplinks: { cloud: { send: events } }", "uplinks", "cloud", GG_CONFIG_LIVE);
+	assert_change("uplinks: { cloud: { format: cbor } }", "uplinks", "cloud", GG_CONFIG_RESTART);
+	assert_change("log: info", "log", NULL, GG_CONFIG_LIVE);
+	assert_change("journal: { segment_size: 1MiB }", "journal", NULL, GG_CONFIG_RESTART);
 	assert_change("pipelines: { heat: { stages: [deadband: 0.2, detect] } }", "pipelines", "heat",
-		GG_CHANGE_RESTART);
+		GG_CONFIG_RESTART);
 	assert_change(
-		"rules: { overheating: { severity: warning } }", "rules", "overheating", GG_CHANGE_RESTART);
+		"rules: { overheating: { severity: warning } }", "rules", "overheating", GG_CONFIG_RESTART);
 }
 
 static void a_masked_secret_that_comes_back_changes_nothing(void **state GG_UNUSED)
