@@ -111,7 +111,7 @@ static const struct gg_option pipeline_options[] = {
 	GG_OPTION(struct gg_site_pipeline, name, KEY, .help = "A name; outputs are signals under it"),
 	GG_OPTION(struct gg_site_pipeline, title, STRING, .flags = GG_LIVE, .help = "For people"),
 	GG_OPTION(struct gg_site_pipeline, enabled, BOOL, .def = "true", .help = "Does it run?"),
-	GG_OPTION(struct gg_site_pipeline, select, STRINGS, .def = "*",
+	GG_OPTION(struct gg_site_pipeline, select, STRINGS, .def = "\"*\"",
 		.example = "[boiler/*, press-*/temperature]", .help = "Patterns of the signals it takes"),
 	GG_OPTION(struct gg_site_pipeline, exclude, STRINGS, .help = "Patterns of signals it leaves out"),
 	GG_OPTION(struct gg_site_pipeline, labels, MAP, GG_SUB(label_options, struct gg_label),
