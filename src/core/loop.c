@@ -297,6 +297,7 @@ void gg_loop_turn(struct gg_loop *loop, int64_t max_wait_ns)
 	read_clocks(loop);
 	atomic_store_explicit(&loop->busy_since, loop->now_ns, memory_order_relaxed);
 	loop->ready_count = n > 0 ? n : 0;
+	loop->ready_at = 0;
 	bool letters = false;
 	for (int i = 0; i < loop->ready_count; i++)
 		letters |= loop->ready[i].data.ptr == NULL;

@@ -49,7 +49,10 @@ struct gg_tls_options {
 	const char *alpn;        /* e.g. "http/1.1" */
 };
 
-extern const struct gg_option gg_tls_option_table[]; /* fills struct gg_tls_options: for a GROUP named tls */
+/* Both fill struct gg_tls_options, for a GROUP named tls: of a client, and of a listener (where verify is off
+ * unless asked for). */
+extern const struct gg_option gg_tls_option_table[];
+extern const struct gg_option gg_tls_server_option_table[];
 
 int gg_tls_server_new(const struct gg_tls_options *o, struct gg_tls **ret_tls, struct gg_error *e);
 int gg_tls_client_new(const struct gg_tls_options *o, struct gg_tls **ret_tls, struct gg_error *e);
@@ -59,7 +62,7 @@ struct gg_tls *gg_tls_unref(struct gg_tls *t);
 /* ---- streams ---- */
 
 struct gg_stream_handler {
-	/* Connected and, with TLS, shaken hands. Optional. */
+	/* Connected and, with TLS, shaken hands. Not called for streams of a listener. Optional. */
 	void (*opened)(void *arg, struct gg_stream *s);
 	/* Bytes are there: returns how many were used up (0..len); called again when more come. May close s.
 	 */
@@ -70,12 +73,17 @@ struct gg_stream_handler {
 	 * expired"); status 0 when the peer or we closed in order. Called once; s is freed when it returns.
 	 */
 	void (*closed)(void *arg, struct gg_stream *s, int status, const char *reason);
+	/* The peer will send no more: true = it still reads, keep the stream to answer. Optional; without it
+	 * the stream is closed once the output has gone. */
+	bool (*ended)(void *arg, struct gg_stream *s);
 };
 
 struct gg_stream_limits {
 	size_t input_bytes;         /* 0 = 64 KiB; grows up to this */
 	size_t output_bytes;        /* 0 = 1 MiB */
 	int64_t connect_timeout_ns; /* 0 = 10 s; also for the TLS handshake of an accepted stream */
+	int64_t dead_peer_ns; /* TCP: how long a peer may be silent to probes or data; 0 = 2 min, < 0 = for
+				 ever */
 };
 
 /* Begins to connect; names are resolved off the loop. tls NULL = plain. */
@@ -89,7 +97,7 @@ int gg_stream_adopt_take(struct gg_loop *loop, int fd, const struct gg_stream_li
 
 void gg_stream_set_handler(struct gg_stream *s, const struct gg_stream_handler *handler, void *arg);
 /* Queues bytes; they leave at the end of this turn. Errors: -EAGAIN past the output limit (nothing queued),
- * -EPIPE closing, -ENOMEM. */
+ * -E2BIG more than the limit at all, -EPIPE closing, -ENOMEM. */
 int gg_stream_write(struct gg_stream *s, const void *bytes, size_t len);
 /* The output buffer itself, for encoders that write in place: room for len bytes or NULL; then commit. */
 uint8_t *gg_stream_room(struct gg_stream *s, size_t len);
@@ -100,6 +108,9 @@ void gg_stream_resume(struct gg_stream *s);
 /* Closes: flush = send what is queued first (at most 5 s). handler.closed() follows, in this turn or later.
  */
 void gg_stream_close(struct gg_stream *s, bool flush, const char *reason);
+/* When it is closed with flush, wait up to 2 s for the peer to end, dropping what it still sends: so that it
+ * can read our last words. (A close with unread input makes TCP throw away what the peer has not read.) */
+void gg_stream_linger(struct gg_stream *s);
 /* "10.0.0.7:49152"; valid as long as the stream. */
 const char *gg_stream_peer(const struct gg_stream *s);
 bool gg_stream_is_local(const struct gg_stream *s);
