@@ -3,6 +3,7 @@
  * The MQTT server's own header: what its files share. An idea per file:
  *
  *   mqtt.c        the component: options, life cycle, listeners
+ *   broker.c      the broker behind it: made and ended
  *   connection.c  a client's connection: bytes to packets, keep-alive, pauses, the end
  *   connect.c     CONNECT: who it is, its session, CONNACK
  *   publish_in.c  PUBLISH from a client: limits, aliases, QoS 2, and where it goes
@@ -24,6 +25,7 @@
 #ifndef GG_DRIVERS_MQTT_BROKER_H
 #define GG_DRIVERS_MQTT_BROKER_H
 
+#include "base/buf.h"
 #include "formats/decode.h"
 #include "formats/topic_pattern.h"
 #include "ganglion/driver.h"
@@ -212,7 +214,7 @@ struct broker {
 	bool has_write, closing;
 	/* clients */
 	struct connection *connections;
-	unsigned connection_count;
+	_Atomic unsigned connection_count; /* stop() looks from another thread */
 	struct gg_map sessions; /* client id -> struct session * */
 	struct gg_topic_tree subscriptions, retained;
 	size_t retained_count;
@@ -234,15 +236,18 @@ struct broker {
 	uint64_t next_message_id;
 	size_t message_bytes;
 	bool replaying;
-	struct gg_buf record, scratch;
+	struct gg_map replayed; /* message id -> struct message *, between the first record and start */
+	struct gg_buf record;
 	struct broker_counters count;
 	uint64_t sent, received; /* for $SYS */
 	int64_t started_ns;
 };
 
-/* ---- mqtt.c ---- */
-extern const struct gg_option gg_broker_options[];
+/* ---- broker.c: o, outside and loop are set ---- */
 int gg_broker_init(struct broker *b, struct gg_error *e);
+/* Lets the clients go. */
+void gg_broker_close(struct broker *b);
+/* Frees all; no connection may be left. */
 void gg_broker_done(struct broker *b);
 
 /* ---- connection.c ---- */
@@ -285,12 +290,14 @@ void gg_promise_turn(struct connection *c);
 void gg_promise_forget(struct connection *c);
 /* Room again: submits what had to wait. */
 void gg_promise_resume(struct broker *b);
+/* Gives up what had to wait. */
 void gg_promise_done(struct broker *b);
+void gg_promise_free(struct broker *b);
 
 /* ---- ingest.c ---- */
-/* Decodes a message whose topic a pattern names into *batch, or, with c, into the connection's batch of this
+/* Decodes a message whose topic a pattern names, with c into the connection's batch of this
  * turn. Errors: -ENOENT no pattern, -EINVAL payload, -EDQUOT, -ENOMEM. */
-int gg_ingest(struct broker *b, struct connection *c, const struct gg_mqtt_publish *p, struct gg_batch **batch);
+int gg_ingest(struct broker *b, struct connection *c, const struct gg_mqtt_publish *p);
 void gg_ingest_flush(struct connection *c);
 void gg_ingest_done(struct broker *b);
 
@@ -309,6 +316,10 @@ void gg_outbound_done(struct session *s);
 /* Replay: finds by message, or makes nothing. */
 struct outgoing *gg_outbound_find(struct session *s, uint64_t message_id);
 void gg_outbound_finish(struct session *s, struct outgoing *o);
+void gg_outbound_restore(struct session *s, struct outgoing *o, uint16_t packet_id, uint8_t state);
+void gg_outbound_trim(struct session *s);
+void gg_outbound_each(
+	struct session *s, void (*each)(void *arg, struct session *s, struct outgoing *o), void *arg);
 /* Sends a PUBLISH with what changes on the way: remaining expiry, identifiers. Errors: -EAGAIN, -EMSGSIZE. */
 int gg_outbound_send(struct connection *c, const struct gg_mqtt_publish *p, int64_t expires_ns,
 	const struct outgoing *o, bool dup);
@@ -355,6 +366,8 @@ int gg_retain(struct broker *b, const struct gg_mqtt_publish *p, struct hold *ho
 int gg_retain_quietly(struct broker *b, const struct gg_mqtt_publish *p, int64_t expires_ns);
 void gg_retained_send(struct subscription *s, struct gg_str filter);
 void gg_retained_each(struct broker *b, void (*each)(void *arg, struct message *m), void *arg);
+/* Keeps now what would be kept within the second. */
+void gg_retained_flush(struct broker *b);
 void gg_retained_done(struct broker *b);
 
 /* ---- persist.c ---- */
@@ -375,6 +388,8 @@ void gg_persist_message(struct broker *b, struct message *m, const struct persis
 void gg_persist_outgoing(struct session *s, const struct outgoing *o); /* its state, by o->state */
 void gg_persist_received(struct session *s, uint16_t packet_id, bool on, struct hold *hold);
 void gg_persist_replay(struct broker *b, struct gg_str record);
+/* All records have been replayed. */
+void gg_persist_replayed(struct broker *b);
 void gg_persist_compact(struct broker *b);
 
 /* ---- access.c ---- */

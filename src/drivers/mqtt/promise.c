@@ -18,6 +18,8 @@
  */
 #include "broker.h"
 
+#include "base/log.h"
+
 struct hold {
 	struct connection *connection; /* NULL: gone */
 	struct hold *next;
@@ -150,6 +152,10 @@ static uint8_t failure_reason(int status)
 static void send_acks(struct connection *c, const struct hold *h)
 {
 	int64_t now = gg_loop_now(c->broker->loop);
+	if (h->status < 0 && c->version == GG_MQTT_V3) { /* it has no word for it */
+		gg_connection_end(c, 0, "what it sent could not be kept");
+		return;
+	}
 	for (uint32_t i = 0; i < h->acks; i++) {
 		struct ack a = c->acks[c->ack_first & (c->ack_cap - 1)];
 		c->ack_first++;
@@ -367,5 +373,15 @@ void gg_promise_done(struct broker *b)
 		struct hold *h = w->hold;
 		wait_free(w);
 		settle(h, -ESHUTDOWN);
+	}
+}
+
+/* Waits whose receipt is still with the core are left to it: it will write into them. */
+void gg_promise_free(struct broker *b)
+{
+	while (b->idle_waits) {
+		struct wait *w = b->idle_waits;
+		b->idle_waits = w->next;
+		free(w);
 	}
 }
