@@ -20,6 +20,7 @@ struct tls_layer {
 	struct gg_tls *tls;
 	char *host;             /* client: what was asked for */
 	char *certificate_name; /* of the peer, once verified */
+	char *refused;          /* whose certificate did not pass the checks */
 	int broken;             /* an error after which OpenSSL must not be called for this connection */
 };
 
@@ -74,20 +75,41 @@ static void bio_set_up(void)
 
 /* ---- what went wrong ---- */
 
-static void certificate_subject(SSL *ssl, char *to, size_t size)
+/* Whole or nothing, so that no NUL or length can make one device's name out of another's. */
+static char *common_name(X509 *cert)
 {
-	X509 *cert = SSL_get1_peer_certificate(ssl);
-	to[0] = 0;
-	if (cert)
-		X509_NAME_get_text_by_NID(X509_get_subject_name(cert), NID_commonName, to, (int)size);
-	X509_free(cert);
+	X509_NAME *subject = cert ? X509_get_subject_name(cert) : NULL;
+	int at = subject ? X509_NAME_get_index_by_NID(subject, NID_commonName, -1) : -1;
+	unsigned char *name = NULL;
+	char *copy = NULL;
+	int len = at < 0 ? -1
+			 : ASN1_STRING_to_UTF8(
+				   &name, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+	if (len > 0 && !memchr(name, 0, (size_t)len))
+		copy = gg_str_dup(gg_str_n(name, (size_t)len));
+	OPENSSL_free(name);
+	return copy;
+}
+
+/* After a failed check OpenSSL forgets the certificate; here it can still be asked. */
+int gg_tls_on_verify(int ok, X509_STORE_CTX *store)
+{
+	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	struct tls_layer *t = ssl ? SSL_get_app_data(ssl) : NULL;
+	if (ok || !t || t->refused)
+		return ok;
+	int why = X509_STORE_CTX_get_error(store);
+	bool of_time = why == X509_V_ERR_CERT_HAS_EXPIRED || why == X509_V_ERR_CERT_NOT_YET_VALID;
+	t->refused = common_name(
+		of_time ? X509_STORE_CTX_get_current_cert(store) : X509_STORE_CTX_get0_cert(store));
+	return ok;
 }
 
 static void say_verify(struct tls_layer *t, long why)
 {
-	char text[600], subject[128];
+	char text[600];
+	const char *subject = t->refused ? t->refused : "";
 	const char *who = t->tls->server ? "client" : "server";
-	certificate_subject(t->ssl, subject, sizeof subject);
 	switch (why) {
 	case X509_V_ERR_CERT_HAS_EXPIRED:
 		snprintf(text, sizeof text, "the %s's certificate has expired (\"%s\")", who, subject);
@@ -135,7 +157,7 @@ static void say_library(struct tls_layer *t)
 		gg_str_copy(text, sizeof text, GG_STR("the peer does not speak TLS"));
 	else if (reason >= SSL_AD_REASON_OFFSET && reason < SSL_AD_REASON_OFFSET + 256)
 		snprintf(text, sizeof text, "the peer ended TLS with the alert \"%s\"",
-			SSL_alert_desc_string_long(reason - SSL_AD_REASON_OFFSET));
+			strstr(why, "alert ") ? strstr(why, "alert ") + 6 : why);
 	else
 		snprintf(text, sizeof text, "TLS error: %s", why);
 	gg_stream_set_reason(t->layer.stream, text);
@@ -174,12 +196,11 @@ static ssize_t result(struct tls_layer *t, int n)
 
 static void note_certificate(struct tls_layer *t)
 {
-	char name[128];
 	if (!t->tls->verify || SSL_get_verify_result(t->ssl) != X509_V_OK)
 		return;
-	certificate_subject(t->ssl, name, sizeof name);
-	if (name[0])
-		t->certificate_name = gg_str_dup(gg_str(name));
+	X509 *cert = SSL_get1_peer_certificate(t->ssl);
+	t->certificate_name = common_name(cert);
+	X509_free(cert);
 }
 
 static int tls_handshake(struct gg_layer *l)
@@ -262,6 +283,7 @@ static void tls_free(struct gg_layer *l)
 	gg_tls_unref(t->tls);
 	free(t->host);
 	free(t->certificate_name);
+	free(t->refused);
 	free(t);
 }
 
@@ -308,10 +330,12 @@ int gg_tls_layer_new(struct gg_tls *tls, struct gg_stream *s, const char *host, 
 	if (bio) {
 		BIO_set_data(bio, &t->layer);
 		BIO_set_init(bio, 1);
-		if (t->ssl)
+		if (t->ssl) {
 			SSL_set_bio(t->ssl, bio, bio);
-		else
+			SSL_set_app_data(t->ssl, t);
+		} else {
 			BIO_free(bio);
+		}
 	}
 	if (rc == 0 && tls->server)
 		SSL_set_accept_state(t->ssl);

@@ -4,12 +4,7 @@
 #ifndef GG_NET_TESTING_H
 #define GG_NET_TESTING_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "check.h"
 
 #include "base/buf.h"
 #include "core/loop.h"

@@ -20,4 +20,7 @@ struct gg_tls {
 /* The newest error of OpenSSL in words, and forgets all. */
 const char *gg_tls_error_text(char *to, size_t size);
 
+/* The context's verify callback. */
+int gg_tls_on_verify(int ok, X509_STORE_CTX *store);
+
 #endif

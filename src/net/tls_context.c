@@ -120,7 +120,7 @@ static void set_up(struct gg_tls *t, const struct gg_tls_options *o)
 	int mode = SSL_VERIFY_NONE;
 	if (t->verify)
 		mode = SSL_VERIFY_PEER | (t->server && !o->optional ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0);
-	SSL_CTX_set_verify(t->ctx, mode, NULL);
+	SSL_CTX_set_verify(t->ctx, mode, gg_tls_on_verify);
 }
 
 static int tls_new(const struct gg_tls_options *o, bool server, struct gg_tls **ret_tls, struct gg_error *e)

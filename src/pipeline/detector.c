@@ -20,7 +20,7 @@
  * too the detector gets used to what happens again and again.
  */
 
-#include "detector_internal.h"
+#include "pipeline/detector_internal.h"
 
 #include <math.h>
 #include <string.h>

@@ -18,7 +18,7 @@
  * usual. The band is for people to look at. It has no say in the alarms, only in how a change is named.
  */
 
-#include "detector_internal.h"
+#include "pipeline/detector_internal.h"
 
 #include <math.h>
 

@@ -13,7 +13,7 @@
  * "level rose from 21.4 to 35.2" + " degC". Spans of time carry their own.
  */
 
-#include "detector_internal.h"
+#include "pipeline/detector_internal.h"
 
 #include <math.h>
 #include <stdio.h>

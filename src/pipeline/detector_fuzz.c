@@ -9,7 +9,7 @@
  * bytes as long as it lasts.
  */
 
-#include "detector.h"
+#include "pipeline/detector.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -15,7 +15,7 @@
  * rest.
  */
 
-#include "detector.h"
+#include "pipeline/detector.h"
 
 #include <float.h>
 

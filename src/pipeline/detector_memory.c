@@ -17,7 +17,7 @@
  * some more passes over the memory; the 64th, once, costs 64.
  */
 
-#include "detector_internal.h"
+#include "pipeline/detector_internal.h"
 
 #include <math.h>
 #include <string.h>

@@ -14,7 +14,7 @@
  * same.
  */
 
-#include "detector_internal.h"
+#include "pipeline/detector_internal.h"
 
 #define LEARN_FROM 8 /* intervals before a silence can be told from a slow signal */
 #define OVERDUE    3.0

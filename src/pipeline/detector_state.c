@@ -15,7 +15,7 @@
  * talk nonsense.
  */
 
-#include "detector_internal.h"
+#include "pipeline/detector_internal.h"
 
 #include <errno.h>
 #include <math.h>

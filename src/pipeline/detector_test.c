@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "detector.h"
+#include "pipeline/detector.h"
 
 #include <errno.h>
 #include <math.h>
