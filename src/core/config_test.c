@@ -446,6 +446,27 @@ static void the_reference_has_a_row_for_every_option(void **state GG_UNUSED)
 	gg_buf_done(&page);
 }
 
+static void running_out_of_memory_is_a_problem_not_a_crash(void **state GG_UNUSED)
+{
+	bool fits = false;
+	for (size_t max = 0; !fits && max < (1 << 20); max += 48) {
+		struct gg_arena arena = GG_ARENA(max);
+		struct gg_problems problems = {0};
+		struct gg_value *root = NULL;
+		struct gg_site filled = {0};
+		if (gg_value_parse(&arena, "x", gg_str(site), &fake_environment, &problems, &root) == 0) {
+			gg_options_fill(gg_site_options, &filled, root, &arena, &problems);
+			fits = problems.count == 0 && gg_value_masked(&arena, gg_site_options, root) &&
+			       gg_value_merge_patch(&arena, root, root);
+		} else {
+			assert_int_not_equal(problems.count, 0);
+		}
+		gg_problems_done(&problems);
+		gg_arena_done(&arena);
+	}
+	assert_true(fits);
+}
+
 /* Root only: the fakes have no help. */
 static void the_tables_of_the_root_are_right(void **state GG_UNUSED)
 {
@@ -513,6 +534,7 @@ int main(void)
 		cmocka_unit_test(stops_counting_problems_at_a_maximum),
 		cmocka_unit_test(the_schema_is_json_and_knows_every_component),
 		cmocka_unit_test(the_reference_has_a_row_for_every_option),
+		cmocka_unit_test(running_out_of_memory_is_a_problem_not_a_crash),
 		cmocka_unit_test(the_tables_of_the_root_are_right),
 		cmocka_unit_test(tells_what_is_wrong_with_a_table),
 	};
