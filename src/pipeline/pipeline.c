@@ -334,8 +334,10 @@ void pipeline_find_due(struct gg_pipeline *p)
 static void tick_stage(struct gg_pipeline *p, uint32_t k, const struct gg_pipeline_sink *sink)
 {
 	struct stage *s = &p->stages[k];
-	int64_t due;
-	while (s->ops->tick && s->ops->due && (due = s->ops->due(s->self)) <= p->now_ns) {
+	while (s->ops->tick && s->ops->due) {
+		int64_t due = s->ops->due(s->self);
+		if (due == INT64_MAX || due > p->now_ns)
+			break;
 		struct gg_flow flow = run_view(p, &p->derive, p->derive.count, NULL);
 		p->current = s;
 		s->ops->tick(s->self, &flow);
@@ -377,7 +379,7 @@ void gg_pipeline_run(struct gg_pipeline *p, const struct gg_batch *batch, int64_
 	int64_t began = gg_clock_monotonic(&gg_clock_system);
 	if (now_ns > p->now_ns)
 		p->now_ns = now_ns;
-	if (p->now_ns >= p->due_ns)
+	if (p->due_ns < INT64_MAX && p->now_ns >= p->due_ns)
 		tick_all(p, sink);
 	p->intake.count = 0;
 	for (uint32_t at = 0; at < batch->count;) {

@@ -233,7 +233,7 @@ void window_tick(void *self, struct gg_flow *flow)
 		struct window_slot *s = &((struct window_slot *)(void *)w->slots.items)[i];
 		int64_t its = window_slot_due(w, s);
 		bool room = gg_flow_room(flow) >= w->give_count;
-		if (its <= flow->now_ns && room) {
+		if (its < INT64_MAX && its <= flow->now_ns && room) {
 			int64_t there = gg_time_add(s->newest_ns, gg_time_sub(flow->now_ns, s->seen_ns));
 			if (w->by == WINDOW_SESSION)
 				end_session(w, s, flow);
