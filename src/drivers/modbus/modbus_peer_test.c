@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The engine against a foreign peer: the plant under site/ speaks through libmodbus, over TCP, over a pty as serial
- * line, and RTU over TCP through a bridge between the two. What the driver hands to the core is caught here.
+ * The engine against a foreign peer: the plant under site/ speaks through libmodbus, over TCP, over a pty as
+ * serial line, and RTU over TCP through a bridge between the two. What the driver hands to the core is caught
+ * here.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -113,8 +114,11 @@ static void line_changed(void *arg, bool up, const char *reason)
 static struct seen *add(unsigned device, const char *address, enum gg_modbus_type type)
 {
 	struct gg_modbus_signal *s = &signals[device][counts[device]];
-	*s = (struct gg_modbus_signal){.name = address, .index = device * SIGNALS + counts[device]++, .writable = true,
-		.period_ns = 20 * GG_NS_PER_MS, .form = {.type = (uint8_t)type, .bit = -1, .scale = 1}};
+	*s = (struct gg_modbus_signal){.name = address,
+		.index = device * SIGNALS + counts[device]++,
+		.writable = true,
+		.period_ns = 20 * GG_NS_PER_MS,
+		.form = {.type = (uint8_t)type, .bit = -1, .scale = 1}};
 	assert_int_equal(gg_modbus_address_parse(gg_str(address), &s->at, NULL), 0);
 	return &seen[s->index];
 }
@@ -163,8 +167,13 @@ static struct gg_site_modbus_unit *unit(unsigned number)
 
 static void open_site(uint16_t port, unsigned ports)
 {
-	const struct gg_site_modbus_options o = {.first_port = port, .ports = ports, .units = DEVICES, .coils = 100,
-		.discretes = 100, .inputs = 500, .holdings = 500};
+	const struct gg_site_modbus_options o = {.first_port = port,
+		.ports = ports,
+		.units = DEVICES,
+		.coils = 100,
+		.discretes = 100,
+		.inputs = 500,
+		.holdings = 500};
 	site = gg_site_modbus_new(&o);
 	assert_non_null(site);
 }
@@ -182,12 +191,19 @@ static int up(void **state)
 	memset(&written, 0, sizeof written);
 	no_room = false;
 	device_count = 1;
-	line_options = (struct gg_modbus_line_options){.who = "test", .framing = GG_MODBUS_TCP, .pipeline = 1,
-		.timeout_ns = 100 * GG_NS_PER_MS, .connect_timeout_ns = GG_NS_PER_S,
-		.backoff_min_ns = 50 * GG_NS_PER_MS, .backoff_max_ns = 200 * GG_NS_PER_MS};
-	device_options = (struct gg_modbus_device_options){.who = "test", .retries = 1,
-		.timeout_ns = 100 * GG_NS_PER_MS, .backoff_min_ns = 50 * GG_NS_PER_MS,
-		.backoff_max_ns = 200 * GG_NS_PER_MS, .limits = {.max_gap = 8}};
+	line_options = (struct gg_modbus_line_options){.who = "test",
+		.framing = GG_MODBUS_TCP,
+		.pipeline = 1,
+		.timeout_ns = 100 * GG_NS_PER_MS,
+		.connect_timeout_ns = GG_NS_PER_S,
+		.backoff_min_ns = 50 * GG_NS_PER_MS,
+		.backoff_max_ns = 200 * GG_NS_PER_MS};
+	device_options = (struct gg_modbus_device_options){.who = "test",
+		.retries = 1,
+		.timeout_ns = 100 * GG_NS_PER_MS,
+		.backoff_min_ns = 50 * GG_NS_PER_MS,
+		.backoff_max_ns = 200 * GG_NS_PER_MS,
+		.limits = {.max_gap = 8}};
 	return 0;
 }
 
@@ -247,7 +263,8 @@ static void every_table_type_and_order_arrives(void **state)
 	m->tab_input_bits[8] = 1;
 	m->tab_input_registers[3] = 0xfffe;
 	m->tab_registers[0] = 8;
-	/* By hand: libmodbus' functions for floats mean other orders by these names from version to version. */
+	/* By hand: libmodbus' functions for floats mean other orders by these names from version to version.
+	 */
 	const uint16_t orders[] = {0x41ac, 0x0000, 0x0000, 0xac41, 0xac41, 0x0000, 0x0000, 0x41ac};
 	memcpy(&m->tab_registers[10], orders, sizeof orders);
 	const uint16_t wide[] = {0x8000, 0, 0, 1};
@@ -262,7 +279,8 @@ static void every_table_type_and_order_arrives(void **state)
 		floats[i] = add(0, at[i], GG_MODBUS_FLOAT32);
 		of(floats[i])->form.order = (uint8_t)i;
 	}
-	struct seen *big = add(0, "holding 20", GG_MODBUS_INT64), *text = add(0, "holding 30", GG_MODBUS_STRING);
+	struct seen *big = add(0, "holding 20", GG_MODBUS_INT64),
+		    *text = add(0, "holding 30", GG_MODBUS_STRING);
 	of(text)->form.length = 8;
 	begin();
 	wait_until(coil->good && input->good && text->good);
@@ -291,14 +309,16 @@ static void a_poll_is_one_batch_in_few_requests(void **state)
 	wait_until(batches[0] >= 5);
 	for (unsigned i = 0; i < 200; i++)
 		assert_in_range(seen[i].good, batches[0], batches[0]);
-	/* 400 registers are four requests of at most 125; one more was the probe, some may be on their way. */
+	/* 400 registers are four requests of at most 125; one more was the probe, some may be on their way.
+	 */
 	assert_in_range(count_of(line.stats.requests), batches[0] * 4U + 1, batches[0] * 4U + 5);
 }
 
 static void groups_keep_their_own_beat(void **state)
 {
 	(void)state;
-	struct seen *fast = add(0, "holding 0", GG_MODBUS_UINT16), *slow = add(0, "holding 1", GG_MODBUS_UINT16);
+	struct seen *fast = add(0, "holding 0", GG_MODBUS_UINT16),
+		    *slow = add(0, "holding 1", GG_MODBUS_UINT16);
 	of(slow)->period_ns = 200 * GG_NS_PER_MS;
 	begin();
 	wait_until(slow->good >= 3);
@@ -395,7 +415,8 @@ static void a_dead_unit_tells_once_and_does_not_hold_up_its_neighbour(void **sta
 {
 	(void)state;
 	device_count = 2;
-	struct seen *dead = add(0, "holding 0", GG_MODBUS_UINT16), *alive = add(1, "holding 0", GG_MODBUS_UINT16);
+	struct seen *dead = add(0, "holding 0", GG_MODBUS_UINT16),
+		    *alive = add(1, "holding 0", GG_MODBUS_UINT16);
 	begin();
 	wait_until(dead->good && alive->good);
 	gg_site_modbus_lock(site);
@@ -405,7 +426,8 @@ static void a_dead_unit_tells_once_and_does_not_hold_up_its_neighbour(void **sta
 	assert_int_equal(dead->last.aux, GG_REASON_TIMEOUT);
 	assert_false(health[0].healthy);
 	assert_non_null(strstr(health[0].reason, "no answer from unit 1 at 127.0.0.1:"));
-	/* Two back-offs of 200 ms and timeouts of 100 ms later the neighbour has had most of its polls of 20 ms. */
+	/* Two back-offs of 200 ms and timeouts of 100 ms later the neighbour has had most of its polls of 20
+	 * ms. */
 	unsigned told = health[0].told;
 	uint64_t timeouts = count_of(line.stats.timeouts);
 	unsigned polls = alive->good;
@@ -496,8 +518,8 @@ static void writes_reach_coils_registers_and_bits(void **state)
 	(void)state;
 	modbus_mapping_t *m = unit(1)->map;
 	struct seen *coil = add(0, "coil 5", GG_MODBUS_BOOL), *word = add(0, "holding 0", GG_MODBUS_INT16),
-		    *real = add(0, "holding 2", GG_MODBUS_FLOAT32), *bit = add(0, "holding 4", GG_MODBUS_BOOL),
-		    *text = add(0, "holding 6", GG_MODBUS_STRING);
+		    *real = add(0, "holding 2", GG_MODBUS_FLOAT32),
+		    *bit = add(0, "holding 4", GG_MODBUS_BOOL), *text = add(0, "holding 6", GG_MODBUS_STRING);
 	of(word)->form.scale = 0.1;
 	of(real)->form.order = GG_MODBUS_LITTLE_SWAP;
 	of(bit)->form.bit = 9;
@@ -529,7 +551,8 @@ static void writes_reach_coils_registers_and_bits(void **state)
 static void a_write_that_did_not_take_is_told(void **state)
 {
 	(void)state;
-	struct seen *s = add(0, "holding 50", GG_MODBUS_UINT16), *mute = add(0, "holding 60", GG_MODBUS_UINT16);
+	struct seen *s = add(0, "holding 50", GG_MODBUS_UINT16),
+		    *mute = add(0, "holding 60", GG_MODBUS_UINT16);
 	of(s)->readback = true;
 	unit(1)->faults.stuck_first = 50;
 	unit(1)->faults.stuck_end = 51;
@@ -602,7 +625,7 @@ static void a_write_without_an_answer_is_not_repeated(void **state)
 
 struct bridge {
 	int master, slave; /* of a pty */
-	int listener;	   /* RTU over TCP: its clients are joined with the pty; -1: another pty's master */
+	int listener;      /* RTU over TCP: its clients are joined with the pty; -1: another pty's master */
 	int other;
 	int end[2];
 	pthread_t thread;
@@ -687,8 +710,8 @@ static int rtu_over_tcp_up(void **state)
 static int serial_down(void **state)
 {
 	int r = down(state);
-	const int fds[] = {bridge.master, bridge.slave, bridge.listener, bridge.other, our_slave, bridge.end[0],
-		bridge.end[1]};
+	const int fds[] = {bridge.master, bridge.slave, bridge.listener, bridge.other, our_slave,
+		bridge.end[0], bridge.end[1]};
 	assert_int_equal(write(bridge.end[1], "", 1), 1);
 	pthread_join(bridge.thread, NULL);
 	for (size_t i = 0; i < GG_COUNT(fds); i++)
@@ -754,24 +777,34 @@ int main(void)
 		cmocka_unit_test_setup_teardown(every_table_type_and_order_arrives, tcp_up, down),
 		cmocka_unit_test_setup_teardown(a_poll_is_one_batch_in_few_requests, tcp_up, down),
 		cmocka_unit_test_setup_teardown(groups_keep_their_own_beat, tcp_up, down),
-		cmocka_unit_test_setup_teardown(several_requests_are_under_way_at_once_when_allowed, tcp_up, down),
-		cmocka_unit_test_setup_teardown(a_wrong_address_is_bad_and_leaves_the_others_good, tcp_up, down),
+		cmocka_unit_test_setup_teardown(
+			several_requests_are_under_way_at_once_when_allowed, tcp_up, down),
+		cmocka_unit_test_setup_teardown(
+			a_wrong_address_is_bad_and_leaves_the_others_good, tcp_up, down),
 		cmocka_unit_test_setup_teardown(a_device_that_wants_short_requests_gets_them, tcp_up, down),
 		cmocka_unit_test_setup_teardown(exceptions_become_the_samples_quality, tcp_up, down),
-		cmocka_unit_test_setup_teardown(a_dead_unit_tells_once_and_does_not_hold_up_its_neighbour, tcp_up, down),
-		cmocka_unit_test_setup_teardown(a_gateway_that_misses_its_target_counts_as_no_answer, tcp_up, down),
-		cmocka_unit_test_setup_teardown(a_dropped_connection_is_made_again_without_a_word, tcp_up, down),
-		cmocka_unit_test_setup_teardown(a_restart_of_the_device_is_told_once_and_survived, tcp_up, down),
-		cmocka_unit_test_setup_teardown(a_core_without_room_is_left_alone_until_it_calls, tcp_up, down),
+		cmocka_unit_test_setup_teardown(
+			a_dead_unit_tells_once_and_does_not_hold_up_its_neighbour, tcp_up, down),
+		cmocka_unit_test_setup_teardown(
+			a_gateway_that_misses_its_target_counts_as_no_answer, tcp_up, down),
+		cmocka_unit_test_setup_teardown(
+			a_dropped_connection_is_made_again_without_a_word, tcp_up, down),
+		cmocka_unit_test_setup_teardown(
+			a_restart_of_the_device_is_told_once_and_survived, tcp_up, down),
+		cmocka_unit_test_setup_teardown(
+			a_core_without_room_is_left_alone_until_it_calls, tcp_up, down),
 		cmocka_unit_test_setup_teardown(writes_reach_coils_registers_and_bits, tcp_up, down),
 		cmocka_unit_test_setup_teardown(a_write_that_did_not_take_is_told, tcp_up, down),
-		cmocka_unit_test_setup_teardown(devices_that_know_few_functions_are_written_all_the_same, tcp_up, down),
+		cmocka_unit_test_setup_teardown(
+			devices_that_know_few_functions_are_written_all_the_same, tcp_up, down),
 		cmocka_unit_test_setup_teardown(values_out_of_range_are_not_written, tcp_up, down),
 		cmocka_unit_test_setup_teardown(a_write_without_an_answer_is_not_repeated, tcp_up, down),
-		cmocka_unit_test_setup_teardown(rtu_reads_writes_and_steps_over_the_dead, serial_up, serial_down),
+		cmocka_unit_test_setup_teardown(
+			rtu_reads_writes_and_steps_over_the_dead, serial_up, serial_down),
 		cmocka_unit_test_setup_teardown(noise_on_the_line_is_stepped_over, serial_up, serial_down),
 		cmocka_unit_test_setup_teardown(a_port_in_use_says_so, serial_up, serial_down),
-		cmocka_unit_test_setup_teardown(rtu_reads_writes_and_steps_over_the_dead, rtu_over_tcp_up, serial_down),
+		cmocka_unit_test_setup_teardown(
+			rtu_reads_writes_and_steps_over_the_dead, rtu_over_tcp_up, serial_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
