@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading from a foreign peer over TCP, and all that can go wrong with it. */
-#include "drivers/modbus/modbus_testing.h"
+#include "drivers/modbus/modbus_rig_test.h"
 
 #include <math.h>
 

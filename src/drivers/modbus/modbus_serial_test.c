@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* RTU with a foreign peer: over a pty as serial line, and over TCP through a bridge to one. */
-#include "drivers/modbus/modbus_testing.h"
+#include "drivers/modbus/modbus_rig_test.h"
 
 #include <arpa/inet.h>
 #include <poll.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Writing to a foreign peer: what arrives there, and what the one who asked is told. */
-#include "drivers/modbus/modbus_testing.h"
+#include "drivers/modbus/modbus_rig_test.h"
 
 /* ---- writing ---- */
 

@@ -4,8 +4,8 @@
  * it, the plant under site/ (which speaks through libmodbus), and what the driver would hand to the core,
  * caught.
  */
-#ifndef GG_MODBUS_TESTING_H
-#define GG_MODBUS_TESTING_H
+#ifndef GG_MODBUS_RIG_TEST_H
+#define GG_MODBUS_RIG_TEST_H
 
 #include <setjmp.h>
 #include <stdarg.h>
