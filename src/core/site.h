@@ -69,10 +69,17 @@ struct gg_site_pipeline {
 	const struct gg_value *at;
 };
 
+struct gg_site_rule_on {
+	const char *event, *key; /* kind; pattern of keys. NULL kind = none */
+	int severity;            /* the least that counts */
+};
+
 struct gg_site_rule {
 	const char *name, *title, *message;
 	bool enabled;
 	const char *when, *clear_when; /* conditions; gg_value_get(at, "when") has the place */
+	struct gg_site_rule_on on;     /* in place of when: an event of another kind */
+	const char *hysteresis;        /* "2" or "2 K"; NULL = none */
 	int64_t for_ns, clear_for_ns;
 	int severity;                               /* enum gg_severity */
 	int64_t pause_ns;                           /* not again before this has passed */

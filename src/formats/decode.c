@@ -2,10 +2,7 @@
 /* What all payload formats share: signals by name, room in the batch, times, and the rule a human wrote. */
 #include "formats/decode.h"
 
-#include "base/arena.h"
 #include "base/clock.h"
-#include "base/json.h"
-#include "ganglion/option.h"
 
 #include <math.h>
 
@@ -104,49 +101,14 @@ int gg_decode_time(struct gg_str text, enum gg_time_unit unit, int64_t *ret_utc_
 
 /* ---- the rule ---- */
 
-struct rule_options {
-	int format, time_unit;
-	const char *time, *device, *signal;
-	const struct gg_value *signals;
-};
+const char *const gg_format_names[] = {"plain", "json", NULL};
+const char *const gg_time_unit_names[] = {"auto", "s", "ms", "us", "ns", NULL};
 
-static const char *const formats[] = {"plain", "json", NULL};
-static const char *const time_units[] = {"auto", "s", "ms", "us", "ns", NULL};
-
-static const struct gg_option rule_table[] = {
-	GG_OPTION(struct rule_options, format, CHOICE, .def = "plain", .choices = formats, .flags = GG_MAIN,
-		.help = "How the payload reads: plain (one value) or json"),
-	GG_OPTION(struct rule_options, time, STRING, .example = "/ts",
-		.help = "JSON Pointer of the samples' time; without it the time received counts"),
-	GG_OPTION(struct rule_options, time_unit, CHOICE, .def = "auto", .choices = time_units,
-		.help = "Unit of a time that is a number since 1970; auto goes by its size"),
-	GG_OPTION(struct rule_options, device, STRING, .help = "The device, where the topic does not name it"),
-	GG_OPTION(struct rule_options, signal, STRING, .def = "value",
-		.help = "The signal, where neither topic nor payload names it"),
-	GG_OPTION(struct rule_options, signals, VALUE, .example = "{ temperature: /t }",
-		.help = "Picks signals out of the payload: name to JSON Pointer; without it all of it is taken"),
+const struct gg_option gg_pick_table[] = {
+	GG_OPTION(struct gg_pick, signal, KEY, .help = "The signal's name"),
+	GG_OPTION(struct gg_pick, pointer, STRING, .flags = GG_MAIN | GG_REQUIRED, .example = "/sensor/temp",
+		.help = "JSON Pointer of its value"),
 	{0}};
-
-static size_t fill_picks(const struct gg_value *map, struct gg_arena *arena, struct gg_format_rule *rule,
-	struct gg_problems *problems)
-{
-	size_t wrong = 0;
-	if (map->kind != GG_VALUE_MAP) {
-		gg_problem(problems, map, "expected a map of signal to JSON Pointer");
-		return 1;
-	}
-	rule->picks = gg_arena_alloc(arena, map->count * sizeof *rule->picks + 1);
-	for (size_t i = 0; rule->picks && i < map->count; i++) {
-		struct gg_str pointer = map->items[i]->text;
-		if (map->items[i]->kind != GG_VALUE_SCALAR || (pointer.len && pointer.p[0] != '/')) {
-			gg_problem(problems, map->items[i], "expected a JSON Pointer such as \"/sensor/temp\"");
-			wrong++;
-			continue;
-		}
-		rule->picks[rule->pick_count++] = (struct gg_pick){map->keys[i]->text, pointer};
-	}
-	return wrong;
-}
 
 /* "/a/b~1c" becomes "a.b/c", as flattening writes it. */
 static void pointer_to_path(struct gg_str pointer, char *to, size_t size)
@@ -163,26 +125,27 @@ static void pointer_to_path(struct gg_str pointer, char *to, size_t size)
 	to[n] = '\0';
 }
 
-size_t gg_format_rule_fill(const struct gg_value *value, struct gg_arena *arena,
-	struct gg_format_rule *ret_rule, struct gg_problems *problems)
+int gg_format_rule_make(
+	const struct gg_format_options *o, struct gg_format_rule *ret_rule, struct gg_error *e)
 {
-	struct rule_options o = {0};
-	size_t wrong = gg_options_fill(rule_table, &o, value, arena, problems);
-	struct gg_format_rule rule = {.format = (enum gg_format)o.format,
-		.time_unit = (enum gg_time_unit)o.time_unit,
-		.time = gg_str(o.time),
-		.device = gg_str(o.device),
-		.signal = gg_str(o.signal)};
-	if (rule.time.len && rule.time.p[0] != '/') {
-		gg_problem(problems, gg_value_get(value, "time"), "expected a JSON Pointer such as \"/ts\"");
-		wrong++;
-	}
+	struct gg_format_rule rule = {.format = (enum gg_format)o->format,
+		.time_unit = (enum gg_time_unit)o->time_unit,
+		.time = gg_str(o->time),
+		.device = gg_str(o->device),
+		.signal = o->signal ? gg_str(o->signal) : GG_STR("value"),
+		.picks = o->signals.items,
+		.pick_count = o->signals.count};
+	if (rule.time.len && rule.time.p[0] != '/')
+		return gg_error_set(e, -EINVAL, "time \"%s\": expected a JSON Pointer such as \"/ts\"", o->time);
+	for (size_t i = 0; i < rule.pick_count; i++)
+		if (rule.picks[i].pointer[0] && rule.picks[i].pointer[0] != '/')
+			return gg_error_set(e, -EINVAL,
+				"signals: %s: \"%s\": expected a JSON Pointer such as \"/sensor/temp\"",
+				rule.picks[i].signal, rule.picks[i].pointer);
 	if (rule.time.len)
 		pointer_to_path(rule.time, rule.time_path, sizeof rule.time_path);
-	if (o.signals)
-		wrong += fill_picks(o.signals, arena, &rule, problems);
 	*ret_rule = rule;
-	return wrong;
+	return 0;
 }
 
 int gg_decode(struct gg_decoder *d, const struct gg_format_rule *rule, struct gg_str name,

@@ -13,7 +13,7 @@
 
 #include "base/map.h"
 #include "ganglion/batch.h"
-#include "ganglion/value.h"
+#include "ganglion/option.h"
 
 enum { GG_SIGNAL_NAME = 128, GG_DECODE_SAMPLES = 4096 }; /* most samples of one payload */
 
@@ -41,26 +41,48 @@ enum gg_format { GG_FORMAT_PLAIN, GG_FORMAT_JSON };
 enum gg_time_unit { GG_TIME_AUTO, GG_TIME_S, GG_TIME_MS, GG_TIME_US, GG_TIME_NS };
 
 struct gg_pick {
-	struct gg_str signal, pointer; /* RFC 6901 */
+	const char *signal, *pointer; /* RFC 6901 */
 };
+
+/* As it stands in a configuration; lay it into your option struct and put GG_FORMAT_ROWS() into its table. */
+struct gg_format_options {
+	int format, time_unit;
+	const char *time, *device, *signal;
+	struct gg_many signals; /* struct gg_pick */
+};
+
+extern const char *const gg_format_names[], *const gg_time_unit_names[];
+extern const struct gg_option gg_pick_table[];
+
+#define GG_FORMAT_ROW(type, member, field, kind, ...)                                                        \
+	GG_OPTION(type, member.field, kind, .name = #field, ##__VA_ARGS__)
+#define GG_FORMAT_ROWS(type, member)                                                                         \
+	GG_FORMAT_ROW(type, member, format, CHOICE, .def = "plain", .choices = gg_format_names,              \
+		.flags = GG_MAIN, .help = "How the payload reads: plain (one value) or json"),               \
+		GG_FORMAT_ROW(type, member, time, STRING, .example = "/ts",                                  \
+			.help = "JSON Pointer of the samples' time; without it the time received counts"),   \
+		GG_FORMAT_ROW(type, member, time_unit, CHOICE, .def = "auto", .choices = gg_time_unit_names, \
+			.help = "Unit of a time that is a number since 1970; auto goes by its size"),        \
+		GG_FORMAT_ROW(type, member, device, STRING,                                                  \
+			.help = "The device, where the topic does not name it"),                             \
+		GG_FORMAT_ROW(type, member, signal, STRING, .def = "value",                                  \
+			.help = "The signal, where neither topic nor payload names it"),                     \
+		GG_FORMAT_ROW(type, member, signals, MAP, GG_SUB(gg_pick_table, struct gg_pick),             \
+			.example = "{ temperature: /t }",                                                    \
+			.help = "Signals to pick out of the payload, by JSON Pointer; without it all are taken")
 
 struct gg_format_rule {
 	enum gg_format format;
 	enum gg_time_unit time_unit;
-	struct gg_str time;   /* JSON Pointer of the time; empty: the time received */
-	struct gg_str device; /* the device, where the topic does not say */
-	struct gg_str signal; /* the signal, where neither topic nor payload says; default "value" */
-	struct gg_pick *picks;
+	struct gg_str time, device, signal; /* empty where not given; signal never */
+	const struct gg_pick *picks;
 	size_t pick_count;
 	char time_path[GG_SIGNAL_NAME]; /* time as a.b.c */
 };
 
-/* Reads `plain`, `json` or { format: json, time: /ts, time_unit: ms, signals: { temp: /t } , device: ...}.
- * Mistakes go to problems with their place; returns their number. Owner: the arena. */
-struct gg_problems;
-struct gg_arena;
-size_t gg_format_rule_fill(const struct gg_value *value, struct gg_arena *arena,
-	struct gg_format_rule *ret_rule, struct gg_problems *problems);
+/* The options must outlive the rule. Errors: -EINVAL with a text. */
+int gg_format_rule_make(
+	const struct gg_format_options *o, struct gg_format_rule *ret_rule, struct gg_error *e);
 
 /* A time as devices write it: RFC 3339, or a number since 1970 whose unit is told or guessed by its size.
  * Errors: -EINVAL. */

@@ -26,7 +26,6 @@ struct walk {
 	struct gg_str time;	/* path of the time */
 	int64_t time_ns;	/* of what is being read */
 	bool in_list;		/* elements of a list of samples: "t" and "v" have their meaning */
-	bool dated;		/* the element's time has been seen */
 	unsigned samples;
 	size_t start;		/* where the element's own path begins, behind the topic's signal */
 	size_t len;
@@ -141,7 +140,6 @@ static int leaf(struct walk *w, enum gg_json_token t, uint32_t first)
 	int rc = read_time(w, t, &w->time_ns);
 	if (rc == 0)
 		date_from(w, first);
-	w->dated = true;
 	return rc;
 }
 
@@ -151,9 +149,8 @@ struct level {
 	bool array;
 };
 
-static int open_level(struct walk *w, struct level *levels, unsigned *depth, bool array, size_t outside)
+static int open_level(struct level *levels, unsigned *depth, bool array, size_t outside)
 {
-	(void)w;
 	if (*depth == PATH_DEPTH)
 		return -EINVAL;
 	levels[(*depth)++] = (struct level){.len = outside, .array = array};
@@ -170,7 +167,7 @@ static int flatten(struct walk *w, enum gg_json_token t)
 	int rc = 0;
 	for (;;) {
 		if (t == GG_JSON_OBJECT || t == GG_JSON_ARRAY) {
-			rc = open_level(w, levels, &depth, t == GG_JSON_ARRAY, outside);
+			rc = open_level(levels, &depth, t == GG_JSON_ARRAY, outside);
 		} else if (t == GG_JSON_OBJECT_END || t == GG_JSON_ARRAY_END) {
 			w->len = levels[--depth].len;
 		} else if (t > GG_JSON_END) {
@@ -259,8 +256,8 @@ static int pick(struct walk *w, struct gg_str payload)
 {
 	int rc = pick_time(w, payload);
 	for (size_t i = 0; rc == 0 && i < w->rule->pick_count; i++) {
-		struct gg_str found;
-		rc = gg_json_pointer(payload, w->rule->picks[i].pointer, &found);
+		struct gg_str found, name = gg_str(w->rule->picks[i].signal);
+		rc = gg_json_pointer(payload, gg_str(w->rule->picks[i].pointer), &found);
 		if (rc == -ENOENT) {
 			rc = 0;
 			continue;
@@ -270,12 +267,12 @@ static int pick(struct walk *w, struct gg_str payload)
 		w->r = gg_json_reader(found);
 		w->time = gg_str_n("", 0);
 		w->len = 0;
-		rc = add_path(w, w->rule->picks[i].signal);
+		rc = add_path(w, name);
 		w->start = 0;
 		enum gg_json_token t = gg_json_next(&w->r);
 		if (rc == 0)
 			rc = t == GG_JSON_OBJECT || t == GG_JSON_ARRAY ? flatten(w, t) :
-									 emit(w, t, w->rule->picks[i].signal);
+									 emit(w, t, name);
 	}
 	return rc;
 }

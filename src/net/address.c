@@ -111,13 +111,13 @@ int gg_address_parse(
 		return parse_unix(rest, text, ret_address, e);
 	if (a.scheme[0] && rest.len && rest.p[rest.len - 1] == '/')
 		rest.len--;
+	if (gg_str_find(rest, '/') < rest.len)
+		return refuse(e, text, "a path does not belong here");
 	const char *wrong = split_port(rest, &host, &port);
 	if (wrong)
 		return refuse(e, text, wrong);
 	if (host.len == 0)
 		return refuse(e, text, "the host is missing (0.0.0.0 stands for every interface)");
-	if (gg_str_find(host, '/') < host.len)
-		return refuse(e, text, "a path does not belong here");
 	if (gg_str_copy(a.host, sizeof a.host, host) >= sizeof a.host)
 		return refuse(e, text, "the host has more than 255 bytes");
 	uint64_t number = default_port;

@@ -22,8 +22,11 @@ enum { UNIT_TEXT = 64 };
 /* The way people write them, next to what UDUNITS knows. */
 static const char *usual(const char *unit)
 {
-	static const char *const others[][2] = {
-		{"%", "percent"}, {"rpm", "1/min"}, {"°C", "degC"}, {"°F", "degF"}, {"bar(g)", "bar"}};
+	static const char *const others[][2] = {{"%", "percent"}, {"rpm", "1/min"}, {"°C", "degC"},
+		{"°F", "degF"}, {"bar(g)", "bar"}, {"U/min", "1/min"}, {"l/min", "L/min"}, {"m³/h", "m3/h"},
+		{"°", "degree"}, {"Nm", "N.m"}, {"VA", "V.A"}, {"kVA", "kV.A"}, {"var", "V.A"},
+		{"kvar", "kV.A"}, {"Ah", "A.h"}, {"mAh", "mA.h"}, {"Wh", "W.h"}, {"kWh", "kW.h"},
+		{"MWh", "MW.h"}, {"ppm", "1e-6"}, {"ppb", "1e-9"}};
 	for (size_t i = 0; i < GG_COUNT(others); i++)
 		if (gg_str_is(gg_str(unit), others[i][0]))
 			return others[i][1];

@@ -89,10 +89,11 @@ struct window {
 	struct window_give gives[WINDOW_GIVES];
 	uint32_t give_count;
 	bool quantiles;
-	int64_t grace_ns;
-	uint32_t panes; /* of each slot */
-	uint64_t shape; /* what a saved state must have been made with */
-	int64_t due_ns; /* not later than the first slot's */
+	int64_t grace_ns; /* how much longer than `late` time alone waits before it ends a window */
+	uint32_t panes;   /* of each slot */
+	struct pane *sum; /* hopping: where panes are put together */
+	uint64_t shape;   /* what a saved state must have been made with */
+	int64_t due_ns;   /* not later than the first slot's */
 	struct gg_slots slots;
 };
 
