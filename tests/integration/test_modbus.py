@@ -30,14 +30,17 @@ drivers:
       level: {{ address: holding 10, type: int16, writable: true }}
       valve: {{ address: coil 5, writable: true, readback: true }}
       speed: {{ address: holding 20, type: float32, order: CDAB, writable: true, readback: true }}
+"""
+
+RULES = """
 rules:
   full:
     when: plant/level > 50
     do:
-      - write: {{ plant/valve: on }}
-      - write: {{ plant/speed: 12.5 }}
+      - write: { plant/valve: on }
+      - write: { plant/speed: 12.5 }
     on_clear:
-      - write: {{ plant/valve: off }}
+      - write: { plant/valve: off }
 """
 
 
@@ -95,6 +98,7 @@ def can_run():
 class Modbus(unittest.TestCase):
     def setUp(self):
         self.dir = tempfile.TemporaryDirectory()
+        self.log = pathlib.Path(self.dir.name) / "log"
         self.processes = []
         self.clients = []
         self.plant, self.port = self.start_plant(0)
@@ -112,7 +116,6 @@ class Modbus(unittest.TestCase):
                     p.wait()
             if p.stdout:
                 p.stdout.close()
-        self.log.close()
         self.dir.cleanup()
 
     def start_plant(self, port):
@@ -120,11 +123,12 @@ class Modbus(unittest.TestCase):
         self.processes.append(p)
         return p, int(p.stdout.readline())
 
-    def start_gateway(self):
+    def start_gateway(self, rules=""):
         config = pathlib.Path(self.dir.name) / "ganglion.yaml"
-        config.write_text(CONFIG.format(port=self.port), encoding="utf-8")
-        p = subprocess.Popen([GANGLION, "run", "--config", config, "--data", pathlib.Path(self.dir.name) / "data"],
-                             stderr=self.log)
+        config.write_text(CONFIG.format(port=self.port) + rules, encoding="utf-8")
+        data = pathlib.Path(self.dir.name) / "data"
+        with open(self.log, "ab") as log:
+            p = subprocess.Popen([GANGLION, "run", "--config", config, "--data", data], stderr=log)
         self.processes.append(p)
         return p
 
@@ -134,15 +138,10 @@ class Modbus(unittest.TestCase):
         return c
 
     def said(self):
-        self.log.seek(0)
-        return self.log.read()
-
-    def run(self, result=None):
-        with tempfile.TemporaryFile("w+") as self.log:
-            return super().run(result)
+        return self.log.read_text(encoding="utf-8")
 
     def test_a_rule_answers_what_the_plant_shows(self):
-        self.start_gateway()
+        self.start_gateway(RULES)
         c = self.client()
         c.set_register(10, 10)
         self.assertTrue(wait_for(lambda: "device answers" in self.said()), self.said())
@@ -167,9 +166,6 @@ class Modbus(unittest.TestCase):
         self.assertTrue(wait_for(lambda: "refused" in self.said()), self.said())
         self.start_plant(self.port)
         self.assertTrue(wait_for(lambda: self.said().count("device answers") == 3), self.said())
-        c = self.client()
-        c.set_register(10, 60)
-        self.assertTrue(wait_for(lambda: c.coil(5) == 1), self.said())
         gateway.terminate()
         self.assertEqual(gateway.wait(10), 0)
 
