@@ -56,34 +56,35 @@ void gg_config_text(const struct gg_config *c, struct gg_buf *to);
 
 /* ---- from one configuration to the next ---- */
 
-enum gg_change_kind {
-	GG_CHANGE_NONE,
-	GG_CHANGE_LIVE,    /* options marked GG_LIVE only: component.update() */
-	GG_CHANGE_RESTART, /* stop the old, start the new */
-	GG_CHANGE_ADDED,
-	GG_CHANGE_REMOVED,
+enum gg_config_change {
+	GG_CONFIG_SAME,
+	GG_CONFIG_LIVE,    /* options marked GG_LIVE only: component.update() */
+	GG_CONFIG_RESTART, /* stop the old, start the new */
+	GG_CONFIG_ADDED,
+	GG_CONFIG_REMOVED,
 };
 
 /* One for each key of the root ("journal", name NULL), and for "drivers", "devices", "pipelines", "rules" and
  * "uplinks" one for each name in either. Strings belong to the configurations. */
-struct gg_change {
+struct gg_config_change_item {
 	const char *section, *name;
-	enum gg_change_kind kind;
+	enum gg_config_change kind;
 };
 
-struct gg_changes {
-	struct gg_change *items;
+struct gg_config_changes {
+	struct gg_config_change_item *items;
 	size_t count;
 };
 
 /* "same", "live", "restart", "added", "removed" */
-const char *gg_config_change_name(enum gg_change_kind kind);
+const char *gg_config_change_name(enum gg_config_change kind);
 /* old may be NULL: everything named is added. Errors: -ENOMEM. */
 int gg_config_compare(
-	const struct gg_config *old, const struct gg_config *fresh, struct gg_changes *ret_changes);
-void gg_changes_done(struct gg_changes *c);
+	const struct gg_config *old, const struct gg_config *fresh, struct gg_config_changes *ret_changes);
+void gg_config_changes_done(struct gg_config_changes *c);
 /* The change of an item; NONE when it is not listed. */
-enum gg_change_kind gg_changes_find(const struct gg_changes *c, const char *section, const char *name);
+enum gg_config_change gg_config_changes_find(
+	const struct gg_config_changes *c, const char *section, const char *name);
 
 /* The instance of that name, or NULL. */
 const struct gg_instance_config *gg_instances_find(const struct gg_instances *all, struct gg_str name);

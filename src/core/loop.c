@@ -361,7 +361,7 @@ static void run_call(void *arg, int64_t number)
 
 void gg_loop_call(struct gg_loop *loop, void (*fn)(void *arg, int64_t number), void *arg, int64_t number)
 {
-	if (current == loop) {
+	if (current == loop || !loop->started) { /* before its start nobody else is there */
 		fn(arg, number);
 		return;
 	}

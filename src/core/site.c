@@ -13,7 +13,6 @@ static const char *const severities[] = {"information", "warning", "critical", N
 static const char *const unlimited[] = {"unlimited", NULL};
 static const char *const forever[] = {"forever", NULL};
 static const char *const automatic[] = {"auto", NULL};
-static const char *const durabilities[] = {"journal", "memory", NULL};
 static const char *const formats[] = {"json", "senml", "cbor", NULL};
 static const char *const compressions[] = {"none", "zstd", NULL};
 
@@ -111,7 +110,7 @@ static const struct gg_option pipeline_options[] = {
 	GG_OPTION(struct gg_site_pipeline, name, KEY, .help = "A name; outputs are signals under it"),
 	GG_OPTION(struct gg_site_pipeline, title, STRING, .flags = GG_LIVE, .help = "For people"),
 	GG_OPTION(struct gg_site_pipeline, enabled, BOOL, .def = "true", .help = "Does it run?"),
-	GG_OPTION(struct gg_site_pipeline, select, STRINGS, .def = "*",
+	GG_OPTION(struct gg_site_pipeline, select, STRINGS, .def = "\"*\"",
 		.example = "[boiler/*, press-*/temperature]", .help = "Patterns of the signals it takes"),
 	GG_OPTION(struct gg_site_pipeline, exclude, STRINGS, .help = "Patterns of signals it leaves out"),
 	GG_OPTION(struct gg_site_pipeline, labels, MAP, GG_SUB(label_options, struct gg_label),
@@ -120,14 +119,26 @@ static const struct gg_option pipeline_options[] = {
 		.help = "What happens to the signals, in order"),
 	GG_OPTION(struct gg_site_pipeline, at, SOURCE), {0}};
 
+static const struct gg_option rule_on_options[] = {
+	GG_OPTION(struct gg_site_rule_on, event, STRING, .flags = GG_MAIN,
+		.help = "Kind of event, such as device-lost or anomaly", .example = "device-lost"),
+	GG_OPTION(struct gg_site_rule_on, key, STRING, .def = "*", .help = "Pattern of what it is about"),
+	GG_OPTION(struct gg_site_rule_on, severity, CHOICE, .choices = severities, .def = "information",
+		.help = "The least severity that counts"),
+	{0}};
+
 static const struct gg_option rule_options[] = {GG_OPTION(struct gg_site_rule, name, KEY, .help = "A name"),
-	GG_OPTION(
-		struct gg_site_rule, title, STRING, .help = "One sentence for people; the name when absent"),
+	GG_OPTION(struct gg_site_rule, title, STRING, .example = "{device} is at {value} {unit}",
+		.help = "One sentence for people; {signal}, {value}, $1 (what * stands for) are replaced"),
 	GG_OPTION(struct gg_site_rule, message, STRING,
 		.help = "More words for the event; {value} and {signal} are replaced"),
 	GG_OPTION(struct gg_site_rule, enabled, BOOL, .def = "true", .help = "Is it watched?"),
-	GG_OPTION(struct gg_site_rule, when, STRING, .flags = GG_REQUIRED,
-		.example = "boiler/temperature > 95 for 10s", .help = "The condition"),
+	GG_OPTION(struct gg_site_rule, when, STRING, .example = "boiler/temperature > 95 for 10s",
+		.help = "The condition"),
+	GG_OPTION(struct gg_site_rule, on, GROUP, GG_SUB(rule_on_options, struct gg_site_rule_on),
+		.help = "In place of a condition: an event of another kind"),
+	GG_OPTION(struct gg_site_rule, hysteresis, STRING, .example = "2 K",
+		.help = "How far a value must come back over its threshold before it is over"),
 	GG_OPTION(struct gg_site_rule, for_ns, DURATION, .name = "for", .def = "0s",
 		.help = "How long the condition must hold first"),
 	GG_OPTION(struct gg_site_rule, clear_when, STRING, .example = "boiler/temperature < 90",
@@ -147,12 +158,7 @@ static const struct gg_option rule_options[] = {GG_OPTION(struct gg_site_rule, n
 	GG_OPTION(struct gg_site_rule, at, SOURCE), {0}};
 
 static const struct gg_option driver_options[] = {
-	GG_OPTION(struct gg_driver_common, enabled, BOOL, .def = "true", .help = "Does it run?"),
-	GG_OPTION(struct gg_driver_common, durability, CHOICE, .choices = durabilities, .def = "journal",
-		.help = "journal: a device is answered when its data are on disk; memory: sooner, and a "
-			"power "
-			"cut loses what was not yet written"),
-	{0}};
+	GG_OPTION(struct gg_driver_common, enabled, BOOL, .def = "true", .help = "Does it run?"), {0}};
 
 static const struct gg_option uplink_options[] = {
 	GG_OPTION(struct gg_uplink_common, enabled, BOOL, .def = "true", .help = "Does it run?"),

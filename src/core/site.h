@@ -69,10 +69,17 @@ struct gg_site_pipeline {
 	const struct gg_value *at;
 };
 
+struct gg_site_rule_on {
+	const char *event, *key; /* kind; pattern of keys. NULL kind = none */
+	int severity;            /* the least that counts */
+};
+
 struct gg_site_rule {
 	const char *name, *title, *message;
 	bool enabled;
 	const char *when, *clear_when; /* conditions; gg_value_get(at, "when") has the place */
+	struct gg_site_rule_on on;     /* in place of when: an event of another kind */
+	const char *hysteresis;        /* "2" or "2 K"; NULL = none */
 	int64_t for_ns, clear_for_ns;
 	int severity;                               /* enum gg_severity */
 	int64_t pause_ns;                           /* not again before this has passed */
@@ -81,13 +88,11 @@ struct gg_site_rule {
 	const struct gg_value *at;
 };
 
-/* What every driver has, whatever it speaks: gg_instance_config.common. */
+/* What every driver has, whatever it speaks: gg_instance_config.common. When a device is answered is each
+ * driver's own option: not all protocols have an answer to hold back. */
 struct gg_driver_common {
 	bool enabled;
-	int durability; /* enum gg_durability */
 };
-
-enum gg_durability { GG_DURABILITY_JOURNAL, GG_DURABILITY_MEMORY };
 
 /* What the uplink engine does for every uplink: gg_instance_config.common. */
 struct gg_uplink_common {

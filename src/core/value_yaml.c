@@ -47,7 +47,10 @@ static int on_scalar(struct gg_tree *t, struct fy_event *e)
 	size_t len = 0;
 	const char *text = value ? fy_token_get_text(value, &len) : NULL;
 	s.text = gg_str_n(text ? text : "", text ? len : 0);
-	s.quoted = value && fy_token_scalar_style(value) != FYSS_PLAIN;
+	enum fy_scalar_style style = value ? fy_token_scalar_style(value) : FYSS_PLAIN;
+	s.quoted = style != FYSS_PLAIN;
+	if ((style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED) && s.at.column > 1)
+		s.at.column--; /* the mark stands behind the quote */
 	if (check_tag(t, e->scalar.tag, &s.at, &s.quoted) < 0)
 		return t->error;
 	s.null = !s.quoted && (s.text.len == 0 || gg_str_is(s.text, "~") || gg_str_is(s.text, "null"));
@@ -82,6 +85,7 @@ static int on_event(struct gg_tree *t, struct fy_event *e, unsigned *documents)
 		return gg_tree_close(t);
 	case FYET_ALIAS:
 		at = place_of(e, e->alias.anchor);
+		at.column -= at.column > 1; /* the mark stands behind the '*' */
 		return gg_tree_alias(
 			t, &(struct gg_tree_node){.line = at.line, .column = at.column}, at.anchor);
 	default:
@@ -96,7 +100,8 @@ static int report(struct gg_tree *t, struct fy_diag *diag)
 		if (e->type < FYET_ERROR || !e->msg)
 			continue;
 		return gg_tree_fail(t, -EINVAL, e->line > 0 ? (unsigned)e->line : 0,
-			e->column > 0 ? (unsigned)e->column : 0, "%s", e->msg);
+			e->column > 0 ? (unsigned)e->column : 0, "%s%s", e->msg,
+			strstr(e->msg, "alias") ? "; a text that begins with \"*\" needs quotes" : "");
 	}
 	return gg_tree_fail(t, -EINVAL, 0, 0, "this is not YAML");
 }

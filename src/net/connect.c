@@ -184,14 +184,17 @@ static int begin(struct gg_stream *s, const struct gg_address *to)
 	return gg_stream_timer(s, rc < 0 ? 0 : s->timeout_ns);
 }
 
-int gg_stream_connect(struct gg_loop *loop, const struct gg_address *to, struct gg_tls *tls,
-	const struct gg_stream_limits *limits, const struct gg_stream_handler *handler, void *arg,
-	struct gg_stream **ret_stream, struct gg_error *e)
+int gg_stream_connect_layer_take(struct gg_loop *loop, const struct gg_address *to, struct gg_tls *tls,
+	struct gg_layer *top, const struct gg_stream_limits *limits, const struct gg_stream_handler *handler,
+	void *arg, struct gg_stream **ret_stream, struct gg_error *e)
 {
 	char peer[300];
 	struct gg_stream *s = gg_stream_new(loop, limits);
-	if (!s)
+	if (!s) {
+		if (top)
+			top->ops->free(top);
 		return gg_error_set(e, -ENOMEM, "out of memory");
+	}
 	gg_address_format(to, peer, sizeof peer);
 	s->peer = gg_str_dup(gg_str(peer));
 	s->is_local = gg_address_is_loopback(to);
@@ -203,6 +206,11 @@ int gg_stream_connect(struct gg_loop *loop, const struct gg_address *to, struct 
 		s->connecting->limits = *limits;
 	if (rc == 0 && tls)
 		rc = gg_tls_layer_new(tls, s, to->host, &s->layer);
+	if (top) {
+		top->stream = s;
+		top->below = s->layer;
+		s->layer = top;
+	}
 	if (rc == 0)
 		rc = begin(s, to);
 	if (rc < 0) {
@@ -212,4 +220,12 @@ int gg_stream_connect(struct gg_loop *loop, const struct gg_address *to, struct 
 	}
 	*ret_stream = s;
 	return 0;
+}
+
+int gg_stream_connect(struct gg_loop *loop, const struct gg_address *to, struct gg_tls *tls,
+	const struct gg_stream_limits *limits, const struct gg_stream_handler *handler, void *arg,
+	struct gg_stream **ret_stream, struct gg_error *e)
+{
+	return gg_stream_connect_layer_take(
+		loop, to, tls, /* top= */ NULL, limits, handler, arg, ret_stream, e);
 }

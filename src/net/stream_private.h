@@ -119,6 +119,10 @@ static inline ssize_t gg_below_send(struct gg_layer *l, const void *bytes, size_
 }
 
 /* connect.c */
+/* gg_stream_connect() with one more layer above TLS; owns it also on failure. */
+int gg_stream_connect_layer_take(struct gg_loop *loop, const struct gg_address *to, struct gg_tls *tls,
+	struct gg_layer *top, const struct gg_stream_limits *limits, const struct gg_stream_handler *handler,
+	void *arg, struct gg_stream **ret_stream, struct gg_error *e);
 void gg_connecting_ready(struct gg_stream *s);
 void gg_connecting_timeout(struct gg_stream *s);
 void gg_connecting_cancel(struct gg_stream *s);

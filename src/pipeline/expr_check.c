@@ -327,6 +327,8 @@ static bool check_product(struct build *b, struct node *n)
 		n->difference = n->args[0]->difference || n->args[1]->difference;
 		return true;
 	}
+	if (strcmp(x, y) == 0 && n->op == T_DIVIDE)
+		return true;
 	if (gg_unit_combine(x, n->op == T_TIMES ? '*' : '/', y, unit, sizeof unit) < 0 ||
 		gg_str_is(gg_str(unit), "1"))
 		return true;

@@ -3,7 +3,7 @@
  * How many samples a second one core takes through a pipeline, and how often it asks for memory meanwhile (it
  * must not). Each case runs batches of 1,000 samples over 100 signals; what is derived is counted and let go.
  *
- *   cmake --preset release -DGG_BENCH=ON && cmake --build --preset release --target pipeline_bench
+ *   cmake --preset release && cmake --build --preset release --target pipeline_bench
  *   build/release/tests/bench/pipeline_bench [seconds per case]
  */
 #include "base/clock.h"

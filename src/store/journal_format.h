@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The journal's bytes: pure functions between batches and records' contents. Used by the writer, the reader,
+ * tests and the fuzz target only.
+ *
+ *   segment   magic "GGJRNL1\n", first position, end of the segment before, created UTC ns, CRC32C   (40
+ * bytes) record, record, ...; zeros or the end of the file behind the last record    le32 length of content,
+ * le32 CRC32C over position, length, kind and content, u8 kind, content
+ *
+ * The CRC covers the position, so that old bytes which the file system hands out again are never taken for
+ * records. A content is never longer than GG_RECORD_MAX.
+ *
+ * The dictionary: signals and devices are numbered 0, 1, 2, ... within a segment in the order of their first
+ * use; a NAMES record says what the next numbers mean. The writer keeps a struct gg_dictionary (index in the
+ * table -> number), the reader a struct gg_lexicon (number -> index in its table).
+ */
+#ifndef GG_JOURNAL_FORMAT_H
+#define GG_JOURNAL_FORMAT_H
+
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "store/journal.h"
+
+enum {
+	GG_SEGMENT_HEADER = 40,
+	GG_RECORD_HEADER = 9,
+	GG_LEXICON_MAX = 1 << 20, /* signals or devices in a segment */
+};
+
+struct gg_segment_header {
+	uint64_t first;        /* position of the header: its file offset is 0 */
+	uint64_t previous_end; /* where valid records of the segment before end */
+	int64_t created_ns;
+};
+
+void gg_segment_header_encode(const struct gg_segment_header *h, uint8_t to[GG_SEGMENT_HEADER]);
+/* Errors: -EINVAL. */
+int gg_segment_header_decode(const uint8_t from[GG_SEGMENT_HEADER], struct gg_segment_header *ret_header);
+
+struct gg_record_header {
+	uint32_t length, crc;
+	uint8_t kind;
+};
+
+/* Writes the header before content, which follows it in memory. */
+void gg_record_seal(uint8_t *record, uint64_t position, uint8_t kind, uint32_t length);
+struct gg_record_header gg_record_header_decode(const uint8_t from[GG_RECORD_HEADER]);
+/* Can it be one at all? */
+bool gg_record_header_plausible(const struct gg_record_header *h);
+bool gg_record_intact(const struct gg_record_header *h, uint64_t position, const uint8_t *content);
+
+struct gg_dictionary {
+	const struct gg_names *names;
+	uint32_t *signals, *devices; /* index -> number + 1, 0 = not announced in this segment */
+	size_t signals_cap, devices_cap;
+	uint32_t signal_count, device_count;
+};
+
+void gg_dictionary_done(struct gg_dictionary *d);
+/* A new segment begins. */
+void gg_dictionary_clear(struct gg_dictionary *d);
+/* Describe everything anew, under new numbers. */
+void gg_dictionary_forget(struct gg_dictionary *d);
+/* Appends to names what the batch uses and was not announced yet; *ret_max is how many bytes the batch may
+ * take. Errors: -ENOMEM, -E2BIG. */
+int gg_dictionary_announce(
+	struct gg_dictionary *d, const struct gg_batch *b, struct gg_buf *names, size_t *ret_max);
+/* Returns the length. to has the room that gg_dictionary_announce() said. */
+size_t gg_batch_encode(const struct gg_dictionary *d, const struct gg_batch *b, uint8_t *to);
+
+struct gg_lexicon {
+	const struct gg_names *names;
+	uint32_t *signals, *devices; /* number -> index, GG_NONE = unknown here */
+	uint32_t signal_count, device_count, signals_cap, devices_cap;
+};
+
+void gg_lexicon_done(struct gg_lexicon *l);
+void gg_lexicon_clear(struct gg_lexicon *l);
+/* Reads a NAMES record. Errors: -EINVAL, -ENOMEM. */
+int gg_lexicon_read(struct gg_lexicon *l, struct gg_str content);
+/* Errors: -EINVAL, -ENOMEM. Owner: the caller has the reference; it is frozen. Samples of signals that have
+ * no index here are left out. */
+int gg_batch_decode(
+	const struct gg_lexicon *l, struct gg_str content, uint8_t kind, struct gg_batch **ret_batch);
+
+#endif

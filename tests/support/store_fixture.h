@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the store's tests share: a folder of their own, signals, batches, receipts that remember. */
+#ifndef GG_STORE_FIXTURE_H
+#define GG_STORE_FIXTURE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "core/signals.h"
+#include "store/journal.h"
+
+#include <dirent.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct folder {
+	char path[64];
+};
+
+static inline void folder_empty(const char *path)
+{
+	DIR *d = opendir(path);
+	for (struct dirent *e; d && (e = readdir(d));) {
+		char name[512];
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		if ((size_t)snprintf(name, sizeof name, "%s/%s", path, e->d_name) >= sizeof name)
+			continue;
+		struct stat st;
+		if (lstat(name, &st) == 0 && S_ISDIR(st.st_mode)) {
+			folder_empty(name);
+			rmdir(name);
+		} else {
+			unlink(name);
+		}
+	}
+	if (d)
+		closedir(d);
+}
+
+static inline void folder_make(struct folder *f)
+{
+	snprintf(f->path, sizeof f->path, "/tmp/ganglion-store-XXXXXX");
+	assert_non_null(mkdtemp(f->path));
+}
+
+static inline void folder_remove(struct folder *f)
+{
+	folder_empty(f->path);
+	rmdir(f->path);
+}
+
+static inline uint32_t a_signal(const char *name)
+{
+	uint32_t index;
+	assert_int_equal(gg_signal_make_full(gg_str(name), NULL, &index), 0);
+	return index;
+}
+
+/* A frozen batch of count floats: value, value + 1, ... at one second's distance from time_ns. */
+static inline struct gg_batch *a_batch(uint32_t signal, uint32_t count, int64_t time_ns, double value)
+{
+	struct gg_batch *b = gg_batch_new(count, 0);
+	assert_non_null(b);
+	b->device = gg_signal(signal)->device;
+	b->received_ns = time_ns;
+	for (uint32_t i = 0; i < count; i++)
+		gg_batch_add_float(b, signal, time_ns + i * GG_NS_PER_S, value + i);
+	gg_batch_freeze(b);
+	return b;
+}
+
+struct answer {
+	struct gg_receipt receipt;
+	_Atomic int count;
+	int status;
+};
+
+static inline void answered(struct gg_receipt *r, int status)
+{
+	struct answer *a = GG_CONTAINER(r, struct answer, receipt);
+	a->status = status;
+	a->count++;
+}
+
+static inline struct gg_receipt *an_answer(struct answer *a)
+{
+	*a = (struct answer){.receipt = {.done = answered}, .status = 1};
+	return &a->receipt;
+}
+
+#endif
