@@ -202,6 +202,7 @@ struct source {
 struct rule {
 	struct gg_topic_pattern pattern;
 	struct gg_format_rule format;
+	unsigned literal; /* levels of plain text: of several patterns that match, the one with most counts */
 };
 
 struct broker {
@@ -304,7 +305,8 @@ void gg_promise_free(struct broker *b);
 
 /* ---- ingest.c ---- */
 /* Decodes a message whose topic a pattern names, with c into the connection's batch of this
- * turn. Errors: -ENOENT no pattern, -EINVAL payload, -EDQUOT, -ENOMEM. */
+ * turn. Errors: -ENOENT no pattern, -EINVAL payload, -EACCES another device's
+ * samples, -EDQUOT, -ENOMEM. */
 int gg_ingest(struct broker *b, struct connection *c, const struct gg_mqtt_publish *p);
 void gg_ingest_flush(struct connection *c);
 void gg_ingest_done(struct broker *b);
