@@ -89,6 +89,9 @@ struct gg_stage_ops {
  * follow each other. Errors: -EDQUOT, -EINVAL. */
 int gg_stage_output(struct gg_pipeline *p, const struct gg_stage_slot *source, const char *suffix,
 	const struct gg_signal_spec *spec, uint32_t *ret_slot, uint32_t *ret_signal);
+/* The same for an output made of several signals: it is named "<pipeline>/<name>", and unit NULL = none. */
+int gg_stage_output_named(struct gg_pipeline *p, struct gg_str name, const struct gg_signal_spec *spec,
+	uint32_t *ret_slot, uint32_t *ret_signal);
 /* To be called in add_slot(). From here on the slot's samples have this type, unit and range (NULL unit = as
  * before), and leave under this name (NULL = as before). Errors: -ENOTSUP the slot is another stage's output,
  * -EINVAL, -ENOMEM. */

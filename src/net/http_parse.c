@@ -55,6 +55,8 @@ static int on_name(http_parser *p, const char *at, size_t len)
 	struct gg_http_request *r = c->r;
 	if (!r || r->head_done) /* a trailer behind a chunked body: nobody asks for those */
 		return 0;
+	if (memchr(at, ' ', len)) /* the library may be built to let it pass; RFC 9112 §5.1 forbids it */
+		return refuse(c, 400, "a header's name holds a blank");
 	if (r->header_count == 0 || r->in_value) {
 		if (r->header_count == GG_HTTP_HEADERS_MAX)
 			return refuse(c, 431, "the request has too many headers");

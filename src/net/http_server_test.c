@@ -335,6 +335,7 @@ static void refuses_what_is_wrong_and_closes(void **state)
 	is_refused("GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 400 ");
 	is_refused("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "HTTP/1.1 400 ");
 	is_refused("GET / HTTP/1.1\r\nHost: h\r\nBad Name: x\r\n\r\n", "HTTP/1.1 400 ");
+	is_refused("POST / HTTP/1.1\r\nHost: h\r\nContent-Length : 3\r\n\r\nabc", "HTTP/1.1 400 ");
 	is_refused("GET / HTTP/2.0\r\nHost: h\r\n\r\n", "HTTP/1.1 505 ");
 	is_refused("CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n", "HTTP/1.1 405 ");
 	is_refused("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nTransfer-Encoding: "

@@ -16,6 +16,8 @@
 #define GG_EXPR_H
 
 #include "base/arena.h"
+#include "base/buf.h"
+#include "base/bytes.h"
 #include "base/error.h"
 #include "ganglion/sample.h"
 #include "ganglion/value.h"
@@ -111,6 +113,9 @@ enum { GG_EXPR_LAST_TEXT = 1024 };
 /* Takes a sample over. text is the sample's string, if it is one. */
 void gg_expr_last_set(struct gg_expr_last *l, const struct gg_sample *s, struct gg_str text, int64_t now_ns);
 void gg_expr_last_done(struct gg_expr_last *l);
+/* For checkpoints; the signal is the caller's to name. Errors of load: -EINVAL, and l is as before. */
+void gg_expr_last_save(const struct gg_expr_last *l, struct gg_buf *to);
+int gg_expr_last_load(struct gg_expr_last *l, struct gg_reader *from);
 
 struct gg_expr_linear {
 	double scale, offset;

@@ -83,23 +83,15 @@ static int slot_names_signal(struct gg_pipeline *p, uint32_t slot, const struct 
 	return gg_map_put(&p->outs, key, slot);
 }
 
-int gg_stage_output(struct gg_pipeline *p, const struct gg_stage_slot *source, const char *suffix,
-	const struct gg_signal_spec *spec, uint32_t *ret_slot, uint32_t *ret_signal)
+int gg_stage_output_named(struct gg_pipeline *p, struct gg_str name, const struct gg_signal_spec *spec,
+	uint32_t *ret_slot, uint32_t *ret_signal)
 {
-	struct gg_buf name GG_CLEANUP(gg_buf_done) = GG_BUF(512);
 	struct slot *s;
-	const char *base = p->slots[source->slot].out_name;
-	gg_buf_printf(&name, "%s%s", base ? base : p->slots[source->slot].name, suffix);
-	if (name.error)
-		return -EINVAL;
-	int rc = slot_new(p, gg_buf_view(&name), &s);
+	int rc = slot_new(p, name, &s);
 	if (rc < 0)
 		return rc;
 	uint32_t slot = (uint32_t)(s - p->slots);
-	struct gg_signal_spec whole = *spec;
-	if (!whole.unit)
-		whole.unit = source->info->unit;
-	rc = slot_names_signal(p, slot, &whole);
+	rc = slot_names_signal(p, slot, spec);
 	if (rc < 0)
 		return rc;
 	s->from = p->joining + 1;
@@ -107,6 +99,20 @@ int gg_stage_output(struct gg_pipeline *p, const struct gg_stage_slot *source, c
 	*ret_slot = slot;
 	*ret_signal = s->out;
 	return 0;
+}
+
+int gg_stage_output(struct gg_pipeline *p, const struct gg_stage_slot *source, const char *suffix,
+	const struct gg_signal_spec *spec, uint32_t *ret_slot, uint32_t *ret_signal)
+{
+	struct gg_buf name GG_CLEANUP(gg_buf_done) = GG_BUF(512);
+	const char *base = p->slots[source->slot].out_name;
+	gg_buf_printf(&name, "%s%s", base ? base : p->slots[source->slot].name, suffix);
+	if (name.error)
+		return -EINVAL;
+	struct gg_signal_spec whole = *spec;
+	if (!whole.unit)
+		whole.unit = source->info->unit;
+	return gg_stage_output_named(p, gg_buf_view(&name), &whole, ret_slot, ret_signal);
 }
 
 int gg_stage_becomes(struct gg_pipeline *p, const struct gg_stage_slot *slot,
@@ -164,7 +170,7 @@ static int join_slot(struct gg_pipeline *p, uint32_t slot, struct gg_error *e)
 		}
 	}
 	struct slot *s = &p->slots[slot];
-	if (s->out != GG_NONE || !p->derives)
+	if (s->out != GG_NONE || !p->alters)
 		return 0;
 	struct gg_signal_spec spec = {.type = s->info.type,
 		.unit = s->info.unit,

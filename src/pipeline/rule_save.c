@@ -10,20 +10,16 @@
  * nobody names) is passed over.
  */
 #include "pipeline/rule_internal.h"
+#include "pipeline/state_io.h"
 
 enum { VERSION = 1, OPEN = 1, MUTED = 2 };
-
-static void put(struct gg_buf *to, const void *bytes, size_t n)
-{
-	gg_buf_add(to, bytes, n);
-}
 
 static void put_varint(struct gg_buf *to, uint64_t v)
 {
 	uint8_t bytes[10];
 	struct gg_writer w = gg_writer(bytes, sizeof bytes);
 	gg_write_varint(&w, v);
-	put(to, bytes, gg_writer_len(&w));
+	gg_buf_add(to, bytes, gg_writer_len(&w));
 }
 
 static void put_text(struct gg_buf *to, struct gg_str s)
@@ -32,30 +28,10 @@ static void put_text(struct gg_buf *to, struct gg_str s)
 	gg_buf_str(to, s);
 }
 
-static void put_u64(struct gg_buf *to, uint64_t v)
-{
-	uint8_t bytes[8];
-	struct gg_writer w = gg_writer(bytes, sizeof bytes);
-	gg_write_le64(&w, v);
-	put(to, bytes, sizeof bytes);
-}
-
-static void put_double(struct gg_buf *to, double v)
-{
-	uint64_t bits;
-	memcpy(&bits, &v, sizeof bits);
-	put_u64(to, bits);
-}
-
 static struct gg_str get_text(struct gg_reader *r)
 {
 	uint64_t n = gg_read_varint(r);
 	return gg_read_str(r, n > 4096 ? SIZE_MAX : n);
-}
-
-static int64_t get_i64(struct gg_reader *r)
-{
-	return (int64_t)gg_read_le64(r);
 }
 
 static uint64_t hash_of(const struct rule *r)
@@ -67,40 +43,19 @@ static uint64_t hash_of(const struct rule *r)
 static void save_last(const struct gg_expr_last *l, struct gg_buf *to)
 {
 	const struct gg_signal_info *info = gg_signal(l->signal);
-	const uint8_t small[] = {l->type, l->quality, l->flags, (uint8_t)l->aux};
 	put_text(to, info ? info->name : GG_STR(""));
-	put(to, small, sizeof small);
-	put_u64(to, (uint64_t)l->time_ns);
-	put_u64(to, (uint64_t)l->seen_ns);
-	put_double(to, l->number);
-	put_double(to, l->before);
-	put_text(to, gg_str_n(l->text, l->text_len));
+	gg_expr_last_save(l, to);
 }
 
 static void load_last(struct gg_ruleset *rs, struct gg_reader *from)
 {
+	struct gg_expr_last nobody = {0};
 	struct gg_str name = get_text(from);
-	struct gg_expr_last l = {
-		.type = gg_read_u8(from), .quality = gg_read_u8(from), .flags = gg_read_u8(from)};
-	l.aux = gg_read_u8(from);
-	l.time_ns = get_i64(from);
-	l.seen_ns = get_i64(from);
-	l.number = gg_read_le_double(from);
-	l.before = gg_read_le_double(from);
-	struct gg_str text = get_text(from);
 	uint32_t signal = gg_reader_ok(from) && name.len ? gg_signal_find(name) : GG_NONE;
-	if (!gg_ruleset_wants(rs, signal))
-		return;
-	struct gg_expr_last *to = &rs->lasts[rs->slot_of[signal]];
-	if (text.len) {
-		struct gg_sample s = {.type = GG_TYPE_STRING};
-		gg_expr_last_set(to, &s, text, l.seen_ns);
-	}
-	l.signal = signal;
-	l.text = to->text;
-	l.text_len = to->text_len;
-	l.text_cap = to->text_cap;
-	*to = l;
+	struct gg_expr_last *to = gg_ruleset_wants(rs, signal) ? &rs->lasts[rs->slot_of[signal]] : &nobody;
+	if (gg_expr_last_load(to, from) < 0)
+		from->failed = true;
+	gg_expr_last_done(&nobody);
 }
 
 static bool resting(const struct instance *in)
@@ -113,10 +68,10 @@ static void save_instance(const struct instance *in, struct gg_buf *to)
 	put_varint(to, in->rule);
 	put_text(to, gg_str(in->binding));
 	put_varint(to, (in->open ? OPEN : 0U) | (in->muted ? MUTED : 0U));
-	put_u64(to, (uint64_t)in->since_ns);
-	put_u64(to, (uint64_t)in->clear_since_ns);
-	put_u64(to, (uint64_t)in->opened_ns);
-	put_u64(to, in->event);
+	gg_put_u64(to, (uint64_t)in->since_ns);
+	gg_put_u64(to, (uint64_t)in->clear_since_ns);
+	gg_put_u64(to, (uint64_t)in->opened_ns);
+	gg_put_u64(to, in->event);
 }
 
 void gg_ruleset_save(const struct gg_ruleset *rs, struct gg_buf *to)
@@ -129,9 +84,9 @@ void gg_ruleset_save(const struct gg_ruleset *rs, struct gg_buf *to)
 	put_varint(to, rs->rule_count);
 	for (uint32_t i = 0; i < rs->rule_count; i++) {
 		put_text(to, gg_str(options_of(&rs->rules[i])->name));
-		put_u64(to, hash_of(&rs->rules[i]));
-		put_u64(to, (uint64_t)rs->rules[i].window_ns);
-		put_u64(to, rs->rules[i].in_window);
+		gg_put_u64(to, hash_of(&rs->rules[i]));
+		gg_put_u64(to, (uint64_t)rs->rules[i].window_ns);
+		gg_put_u64(to, rs->rules[i].in_window);
 	}
 	for (uint32_t i = 0; i < rs->instance_count; i++)
 		busy += !resting(rs->instances[i]);
@@ -150,7 +105,7 @@ static void load_rules(struct gg_ruleset *rs, struct gg_reader *from, uint32_t *
 	for (uint64_t i = 0; i < count; i++) {
 		struct gg_str name = get_text(from);
 		uint64_t hash = gg_read_le64(from);
-		int64_t window = get_i64(from);
+		int64_t window = gg_read_i64(from);
 		uint64_t in_window = gg_read_le64(from);
 		uint32_t now = (uint32_t)gg_map_get(&by_name, name, 0) - 1U;
 		ret_now[i] = now != GG_NONE && hash_of(&rs->rules[now]) == hash ? now : GG_NONE;
@@ -167,7 +122,7 @@ static void load_instance(struct gg_ruleset *rs, struct gg_reader *from, const u
 	uint64_t rule = gg_read_varint(from);
 	struct gg_str binding = get_text(from);
 	uint64_t flags = gg_read_varint(from);
-	int64_t since = get_i64(from), clear_since = get_i64(from), opened = get_i64(from);
+	int64_t since = gg_read_i64(from), clear_since = gg_read_i64(from), opened = gg_read_i64(from);
 	uint64_t event = gg_read_le64(from);
 	if (!gg_reader_ok(from) || rule >= count || now[rule] == GG_NONE || binding.len >= GG_BINDING)
 		return;

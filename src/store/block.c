@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Columns of samples in memory: adding, sorting, summing up. */
+#include "store/block.h"
+
+#include <math.h>
+
+void gg_block_init(struct gg_block *b)
+{
+	*b = (struct gg_block){.text = GG_BUF(GG_BLOCK_TEXT_MAX)};
+}
+
+void gg_block_done(struct gg_block *b)
+{
+	free(b->times);
+	free(b->values);
+	free(b->marks);
+	gg_buf_done(&b->text);
+	gg_block_init(b);
+}
+
+void gg_block_clear(struct gg_block *b)
+{
+	b->count = 0;
+	b->unsorted = false;
+	gg_buf_clear(&b->text);
+}
+
+size_t gg_block_memory(const struct gg_block *b)
+{
+	return b->cap * (sizeof *b->times + sizeof *b->values + sizeof *b->marks) + b->text.cap;
+}
+
+static int grow(struct gg_block *b)
+{
+	uint32_t cap = b->cap ? b->cap * 2 : 16;
+	if (cap > GG_BLOCK_MAX)
+		return -E2BIG;
+	int64_t *times = realloc(b->times, cap * sizeof *times);
+	if (times)
+		b->times = times;
+	uint64_t *values = realloc(b->values, cap * sizeof *values);
+	if (values)
+		b->values = values;
+	uint32_t *marks = realloc(b->marks, cap * sizeof *marks);
+	if (marks)
+		b->marks = marks;
+	if (!times || !values || !marks)
+		return -ENOMEM;
+	b->cap = cap;
+	return 0;
+}
+
+int gg_block_add(struct gg_block *b, const struct gg_sample *s, struct gg_str text)
+{
+	int status = b->count == b->cap ? grow(b) : 0;
+	if (status < 0)
+		return status;
+	uint32_t i = b->count;
+	uint64_t value = s->v.u;
+	if (s->type == GG_TYPE_BOOL)
+		value = s->v.b;
+	else if (s->type == GG_TYPE_NONE)
+		value = 0;
+	else if (s->type >= GG_TYPE_STRING) {
+		value = (uint64_t)b->text.len << 32 | text.len;
+		gg_buf_str(&b->text, text);
+		if (b->text.error)
+			return b->text.error;
+	}
+	b->unsorted |= i > 0 && s->time_ns < b->times[i - 1];
+	b->times[i] = s->time_ns;
+	b->values[i] = value;
+	b->marks[i] = s->type | (uint32_t)s->quality << 8 | (uint32_t)s->aux << 16;
+	b->count++;
+	return 0;
+}
+
+struct gg_sample gg_block_sample(const struct gg_block *b, uint32_t i)
+{
+	struct gg_sample s = {.time_ns = b->times[i], .signal = 0xffffffffU};
+	s.type = (uint8_t)b->marks[i];
+	s.quality = (uint8_t)(b->marks[i] >> 8);
+	s.aux = (uint16_t)(b->marks[i] >> 16);
+	if (s.type >= GG_TYPE_STRING) {
+		s.v.blob.off = (uint32_t)(b->values[i] >> 32);
+		s.v.blob.len = (uint32_t)b->values[i];
+	} else {
+		s.v.u = b->values[i];
+	}
+	return s;
+}
+
+struct gg_str gg_block_text(const struct gg_block *b, uint32_t i)
+{
+	if ((uint8_t)b->marks[i] < GG_TYPE_STRING)
+		return GG_STR("");
+	return gg_str_n(b->text.p + (b->values[i] >> 32), (uint32_t)b->values[i]);
+}
+
+uint32_t gg_block_at(const struct gg_block *b, int64_t time_ns)
+{
+	uint32_t low = 0, high = b->count;
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		if (b->times[middle] < time_ns)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* ---- sorting ---- */
+
+struct place {
+	int64_t time;
+	uint32_t at;
+};
+
+static int by_time(const void *a, const void *b)
+{
+	const struct place *x = a, *y = b;
+	if (x->time != y->time)
+		return x->time < y->time ? -1 : 1;
+	return x->at < y->at ? -1 : x->at > y->at;
+}
+
+int gg_block_sort(struct gg_block *b)
+{
+	if (!b->unsorted)
+		return 0;
+	struct place *places = malloc(b->count * sizeof *places);
+	uint64_t *values = malloc(b->cap * sizeof *values);
+	uint32_t *marks = malloc(b->cap * sizeof *marks);
+	if (!places || !values || !marks) {
+		free(places);
+		free(values);
+		free(marks);
+		return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < b->count; i++)
+		places[i] = (struct place){b->times[i], i};
+	qsort(places, b->count, sizeof *places, by_time);
+	for (uint32_t i = 0; i < b->count; i++) {
+		b->times[i] = places[i].time;
+		values[i] = b->values[places[i].at];
+		marks[i] = b->marks[places[i].at];
+	}
+	free(places);
+	free(b->values);
+	free(b->marks);
+	b->values = values;
+	b->marks = marks;
+	b->unsorted = false;
+	return 0;
+}
+
+/* ---- summing up ---- */
+
+void gg_summary_add(struct gg_summary *s, int64_t time_ns, double value)
+{
+	if (s->count == 0 || value < s->min)
+		s->min = value;
+	if (s->count == 0 || value > s->max)
+		s->max = value;
+	if (s->count == 0 || time_ns < s->first_ns) {
+		s->first_ns = time_ns;
+		s->first = value;
+	}
+	if (s->count == 0 || time_ns >= s->last_ns) {
+		s->last_ns = time_ns;
+		s->last = value;
+	}
+	s->sum += value;
+	s->count++;
+}
+
+void gg_summary_join(struct gg_summary *s, const struct gg_summary *other)
+{
+	if (other->count == 0)
+		return;
+	if (s->count == 0) {
+		*s = *other;
+		return;
+	}
+	s->min = other->min < s->min ? other->min : s->min;
+	s->max = other->max > s->max ? other->max : s->max;
+	if (other->first_ns < s->first_ns) {
+		s->first_ns = other->first_ns;
+		s->first = other->first;
+	}
+	if (other->last_ns >= s->last_ns) {
+		s->last_ns = other->last_ns;
+		s->last = other->last;
+	}
+	s->sum += other->sum;
+	s->count += other->count;
+}
+
+void gg_summary_block(struct gg_summary *s, const struct gg_block *b, uint32_t i, uint32_t end)
+{
+	for (; i < end; i++) {
+		struct gg_sample x = gg_block_sample(b, i);
+		double value = gg_sample_number(&x);
+		if (x.quality != GG_BAD && isfinite(value))
+			gg_summary_add(s, x.time_ns, value);
+	}
+}

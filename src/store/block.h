@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A block: samples of one signal in columns, and their compressed form. Pure. docs/internals/history.md has
+ * the format. Values are 64 bits each: a double's bits, an integer, a bool as 0 or 1; of a string or bytes
+ * (offset << 32 | length) in text. Owner: whoever has the struct. Thread: its owner's.
+ */
+#ifndef GG_BLOCK_H
+#define GG_BLOCK_H
+
+#include "base/buf.h"
+#include "ganglion/sample.h"
+
+enum { GG_BLOCK_MAX = 128 << 10, GG_BLOCK_TEXT_MAX = 20 << 20 };
+
+struct gg_block {
+	int64_t *times;
+	uint64_t *values;
+	uint32_t *marks; /* type | quality << 8 | aux << 16 */
+	uint32_t count, cap;
+	bool unsorted;
+	struct gg_buf text;
+};
+
+/* Of the good numbers in a block, or in a bucket of a chart. */
+struct gg_summary {
+	uint64_t count;
+	double min, max, sum, first, last;
+	int64_t first_ns, last_ns;
+};
+
+void gg_block_init(struct gg_block *b);
+void gg_block_done(struct gg_block *b);
+void gg_block_clear(struct gg_block *b);
+/* Errors: -ENOMEM, -E2BIG. */
+int gg_block_add(struct gg_block *b, const struct gg_sample *s, struct gg_str text);
+/* By time; what came first stays first among equals. Errors: -ENOMEM. */
+int gg_block_sort(struct gg_block *b);
+struct gg_sample gg_block_sample(const struct gg_block *b, uint32_t i);
+struct gg_str gg_block_text(const struct gg_block *b, uint32_t i);
+size_t gg_block_memory(const struct gg_block *b);
+/* The first i whose time is >= time_ns; b is sorted. */
+uint32_t gg_block_at(const struct gg_block *b, int64_t time_ns);
+void gg_summary_add(struct gg_summary *s, int64_t time_ns, double value);
+void gg_summary_join(struct gg_summary *s, const struct gg_summary *other);
+/* Samples i..end. */
+void gg_summary_block(struct gg_summary *s, const struct gg_block *b, uint32_t i, uint32_t end);
+
+/* Appends the compressed form of a sorted block. Errors: -ENOMEM, -E2BIG (to's maximum). */
+int gg_block_encode(const struct gg_block *b, struct gg_buf *to);
+/* Replaces the content. Errors: -EINVAL, -ENOMEM. */
+int gg_block_decode(struct gg_block *b, struct gg_str bytes);
+
+#endif

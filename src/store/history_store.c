@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The history's file: schema, storing closed blocks, dropping old ones.
+ *
+ *   signals  id, name, unit, title, type, last_position, max_span
+ *   blocks   id, signal, t0, t1, n, p1 (last journal position), summary of good numbers, data
+ *   meta     cursor, position
+ *
+ * Rows are added in the order of time, more or less, so the smallest ids are the oldest and retention deletes
+ * from that end without an index. All that a transaction says (blocks, how far each signal is, the cursor) is
+ * true together or not at all.
+ */
+#include "base/log.h"
+#include "core/signals.h"
+#include "store/history_private.h"
+
+static const int64_t cursor_every_ns = 30 * GG_NS_PER_S;
+enum { DELETE_AT_ONCE = 64 };
+
+static const char *const scripts[] = {
+	"CREATE TABLE signals (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, unit TEXT NOT NULL DEFAULT "
+	"'',"
+	" title TEXT NOT NULL DEFAULT '', type INTEGER NOT NULL DEFAULT 0, last_position INTEGER NOT NULL "
+	"DEFAULT 0,"
+	" max_span INTEGER NOT NULL DEFAULT 0);"
+	"CREATE TABLE blocks (id INTEGER PRIMARY KEY, signal INTEGER NOT NULL, t0 INTEGER NOT NULL,"
+	" t1 INTEGER NOT NULL, n INTEGER NOT NULL, p1 INTEGER NOT NULL, good INTEGER NOT NULL,"
+	" low REAL, high REAL, sum REAL, first_ns INTEGER, first REAL, last_ns INTEGER, last REAL, data BLOB "
+	"NOT NULL);"
+	"CREATE INDEX blocks_by_time ON blocks (signal, t0, t1);"
+	"CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
+};
+
+static uint64_t read_number(sqlite3 *db, const char *sql)
+{
+	sqlite3_stmt *s = NULL;
+	uint64_t n = 0;
+	if (sqlite3_prepare_v2(db, sql, -1, &s, NULL) == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW)
+		n = (uint64_t)sqlite3_column_int64(s, 0);
+	sqlite3_finalize(s);
+	return n;
+}
+
+int gg_history_prepare(struct gg_history *h, struct gg_error *e)
+{
+	int status = gg_sql_migrate(h->db, scripts, GG_COUNT(scripts), h->path, e);
+	if (status == 0)
+		status = gg_sql_prepare(h->db,
+			"INSERT INTO blocks (signal, t0, t1, n, p1, good, low, high, sum, first_ns, first, "
+			"last_ns, last,"
+			" data) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+			&h->insert_block, e);
+	if (status == 0)
+		status = gg_sql_prepare(h->db,
+			"INSERT INTO signals (name, unit, title, type) VALUES (?,?,?,?)", &h->insert_signal,
+			e);
+	if (status == 0)
+		status = gg_sql_prepare(h->db,
+			"UPDATE signals SET last_position=?2, max_span=?3, unit=?4, title=?5, type=?6 WHERE "
+			"id=?1",
+			&h->update_signal, e);
+	if (status == 0)
+		status = gg_sql_prepare(h->db, "SELECT id, last_position, max_span FROM signals WHERE name=?",
+			&h->find_signal, e);
+	if (status == 0)
+		status = gg_sql_prepare(h->db,
+			"INSERT OR REPLACE INTO meta VALUES ('cursor', ?1), ('position', ?2)",
+			&h->update_cursor, e);
+	if (status < 0)
+		return status;
+	h->cursor = h->stored_cursor = read_number(h->db, "SELECT value FROM meta WHERE key='cursor'");
+	h->position = read_number(h->db, "SELECT value FROM meta WHERE key='position'");
+	return 0;
+}
+
+void gg_history_finalize(struct gg_history *h)
+{
+	sqlite3_finalize(h->insert_block);
+	sqlite3_finalize(h->insert_signal);
+	sqlite3_finalize(h->update_signal);
+	sqlite3_finalize(h->find_signal);
+	sqlite3_finalize(h->update_cursor);
+	sqlite3_close(h->db);
+	h->db = NULL;
+}
+
+int gg_history_load_signal(struct gg_history *h, struct gg_history_signal *s)
+{
+	const struct gg_signal_info *info = h->o.names->signal(h->o.names->arg, s->index);
+	if (!info)
+		return -ENOENT;
+	gg_sql_text(h->find_signal, 1, info->name);
+	int code = sqlite3_step(h->find_signal);
+	if (code == SQLITE_ROW) {
+		s->id = sqlite3_column_int64(h->find_signal, 0);
+		s->last_position = (uint64_t)sqlite3_column_int64(h->find_signal, 1);
+		s->max_span = sqlite3_column_int64(h->find_signal, 2);
+	}
+	sqlite3_reset(h->find_signal);
+	return gg_sql_errno(code);
+}
+
+/* ---- storing ---- */
+
+static int store_block(struct gg_history *h, struct gg_history_signal *s, struct gg_open_block *b)
+{
+	sqlite3_stmt *q = h->insert_block;
+	const struct gg_block *k = &b->block;
+	struct gg_summary sum = {0};
+	gg_buf_clear(&h->packed);
+	int status = gg_block_encode(k, &h->packed);
+	if (status < 0)
+		return status;
+	gg_summary_block(&sum, k, 0, k->count);
+	int64_t t0 = k->times[0], t1 = k->times[k->count - 1];
+	int64_t span;
+	if (__builtin_sub_overflow(t1, t0, &span))
+		span = INT64_MAX;
+	if (span > s->max_span)
+		s->max_span = span;
+	sqlite3_bind_int64(q, 1, s->id);
+	sqlite3_bind_int64(q, 2, t0);
+	sqlite3_bind_int64(q, 3, t1);
+	sqlite3_bind_int64(q, 4, k->count);
+	sqlite3_bind_int64(q, 5, (int64_t)b->last_position);
+	sqlite3_bind_int64(q, 6, (int64_t)sum.count);
+	sqlite3_bind_double(q, 7, sum.min);
+	sqlite3_bind_double(q, 8, sum.max);
+	sqlite3_bind_double(q, 9, sum.sum);
+	sqlite3_bind_int64(q, 10, sum.first_ns);
+	sqlite3_bind_double(q, 11, sum.first);
+	sqlite3_bind_int64(q, 12, sum.last_ns);
+	sqlite3_bind_double(q, 13, sum.last);
+	sqlite3_bind_blob64(q, 14, h->packed.p, h->packed.len, SQLITE_STATIC);
+	status = gg_sql_done(q);
+	sqlite3_clear_bindings(q);
+	if (status == 0) {
+		pthread_mutex_lock(&h->lock);
+		h->stats.blocks++;
+		h->stats.samples += k->count;
+		h->stats.bytes += h->packed.len;
+		pthread_mutex_unlock(&h->lock);
+	}
+	return status;
+}
+
+static int store_signal(struct gg_history *h, struct gg_history_signal *s)
+{
+	const struct gg_signal_info *info = h->o.names->signal(h->o.names->arg, s->index);
+	int status = 0;
+	if (!s->id) {
+		gg_sql_text(h->insert_signal, 1, info->name);
+		gg_sql_text(h->insert_signal, 2, gg_str(info->unit));
+		gg_sql_text(h->insert_signal, 3, gg_str(info->title));
+		sqlite3_bind_int(h->insert_signal, 4, info->type);
+		status = gg_sql_done(h->insert_signal);
+		if (status == 0)
+			s->id = sqlite3_last_insert_rowid(h->db);
+	}
+	for (struct gg_open_block *b = s->closed; b && status == 0; b = b->next)
+		status = store_block(h, s, b);
+	if (status < 0 || !s->closed)
+		return status;
+	sqlite3_bind_int64(h->update_signal, 1, s->id);
+	sqlite3_bind_int64(h->update_signal, 2, (int64_t)s->last_position);
+	sqlite3_bind_int64(h->update_signal, 3, s->max_span);
+	gg_sql_text(h->update_signal, 4, gg_str(info->unit));
+	gg_sql_text(h->update_signal, 5, gg_str(info->title));
+	sqlite3_bind_int(h->update_signal, 6, info->type);
+	return gg_sql_done(h->update_signal);
+}
+
+static bool is_due(const struct gg_history *h, const struct gg_open_block *b, int64_t now)
+{
+	return b && (now - b->since > h->o.block_age_ns || h->position - b->first_position > h->o.lag_bytes);
+}
+
+/* Closes what is due; returns whether there is something to store, and the cursor that will then hold. */
+static bool close_due(struct gg_history *h, bool all, uint64_t *ret_cursor)
+{
+	int64_t now = gg_clock_monotonic(h->o.clock);
+	uint64_t cursor = h->position;
+	bool any = false;
+	pthread_mutex_lock(&h->lock);
+	/* Out of memory for open blocks: all are closed, which is rare and leaves all of them equal. */
+	all |= h->stats.open_bytes > h->o.memory_bytes;
+	for (uint32_t i = 0; i < h->signals_cap; i++) {
+		struct gg_history_signal *s = h->signals[i];
+		if (!s)
+			continue;
+		if (all || is_due(h, s->open, now) || is_due(h, s->late, now))
+			gg_history_close_blocks(s);
+		for (struct gg_open_block *b = s->closed; b; b = b->next)
+			gg_block_sort(&b->block);
+		any |= s->closed || (!s->id && s->open);
+		if (s->open && s->open->first_position < cursor)
+			cursor = s->open->first_position;
+		if (s->late && s->late->first_position < cursor)
+			cursor = s->late->first_position;
+	}
+	pthread_mutex_unlock(&h->lock);
+	*ret_cursor = cursor;
+	return any;
+}
+
+/* The transaction is through: readers find the blocks in the file from now on. */
+static void forget_closed(struct gg_history *h)
+{
+	pthread_mutex_lock(&h->lock);
+	for (uint32_t i = 0; i < h->signals_cap; i++) {
+		struct gg_history_signal *s = h->signals[i];
+		for (struct gg_open_block *b; s && (b = s->closed);) {
+			s->closed = b->next;
+			h->stats.open_bytes -= gg_block_memory(&b->block);
+			h->stats.open_samples -= b->block.count;
+			gg_block_done(&b->block);
+			free(b);
+		}
+	}
+	pthread_mutex_unlock(&h->lock);
+}
+
+static void forget_new_ids(struct gg_history *h, const int64_t *ids, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (h->signals[i])
+			h->signals[i]->id = ids[i];
+}
+
+static int write_all(struct gg_history *h, uint64_t cursor)
+{
+	int status = gg_sql_run(h->db, "BEGIN IMMEDIATE");
+	for (uint32_t i = 0; i < h->signals_cap && status == 0; i++) {
+		struct gg_history_signal *s = h->signals[i];
+		if (s && (s->closed || (!s->id && s->open)))
+			status = store_signal(h, s);
+	}
+	if (status == 0) {
+		sqlite3_bind_int64(h->update_cursor, 1, (int64_t)cursor);
+		sqlite3_bind_int64(h->update_cursor, 2, (int64_t)h->position);
+		status = gg_sql_done(h->update_cursor);
+	}
+	return status == 0 ? gg_sql_run(h->db, "COMMIT") : status;
+}
+
+/* ---- retention ---- */
+
+static uint64_t file_bytes(struct gg_history *h)
+{
+	uint64_t pages = read_number(h->db, "PRAGMA page_count"),
+		 free_pages = read_number(h->db, "PRAGMA freelist_count");
+	return (pages - free_pages) * read_number(h->db, "PRAGMA page_size");
+}
+
+static int drop_oldest(struct gg_history *h, const char *condition)
+{
+	char sql[200];
+	snprintf(sql, sizeof sql,
+		"DELETE FROM blocks WHERE id IN (SELECT id FROM blocks ORDER BY id LIMIT %d) %s",
+		DELETE_AT_ONCE, condition);
+	int status = gg_sql_run(h->db, sql);
+	return status < 0 ? status : sqlite3_changes(h->db);
+}
+
+static void retain(struct gg_history *h)
+{
+	int gone = 0, n = 1;
+	uint64_t size = file_bytes(h);
+	if (size > h->o.keep_bytes)
+		while ((n = drop_oldest(h, "")) > 0 && file_bytes(h) > h->o.keep_bytes)
+			gone += n;
+	if (h->o.keep_ns > 0) {
+		char condition[64];
+		snprintf(condition, sizeof condition, "AND t1 < %lld",
+			(long long)(gg_clock_utc(h->o.clock) - h->o.keep_ns));
+		while ((n = drop_oldest(h, condition)) == DELETE_AT_ONCE)
+			gone += n;
+		gone += n > 0 ? n : 0;
+	}
+	if (gone > 0)
+		gg_sql_run(h->db, "PRAGMA incremental_vacuum(256)");
+	pthread_mutex_lock(&h->lock);
+	h->stats.disk_bytes = file_bytes(h);
+	pthread_mutex_unlock(&h->lock);
+}
+
+int gg_history_store(struct gg_history *h, bool all)
+{
+	uint64_t cursor;
+	int64_t now = gg_clock_monotonic(h->o.clock);
+	bool any = close_due(h, all, &cursor);
+	if (!any && (cursor == h->stored_cursor || (now < h->next_cursor && !all)))
+		return 0;
+	uint32_t count = h->signals_cap;
+	int64_t *ids GG_CLEANUP(gg_free_p) = calloc(count + 1, sizeof *ids);
+	if (!ids)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < count; i++)
+		ids[i] = h->signals[i] ? h->signals[i]->id : 0;
+	int status = write_all(h, cursor);
+	if (status < 0) {
+		gg_log(GG_WARN, "history", "blocks can't be stored, the journal keeps them for now",
+			GG_S("error", sqlite3_errmsg(h->db)));
+		gg_sql_run(h->db, "ROLLBACK");
+		forget_new_ids(h, ids, count);
+		pthread_mutex_lock(&h->lock);
+		h->stats.failed++;
+		pthread_mutex_unlock(&h->lock);
+		if (status == -ENOSPC)
+			drop_oldest(h, "");
+		return status;
+	}
+	h->stored_cursor = cursor;
+	h->next_cursor = now + cursor_every_ns;
+	forget_closed(h);
+	if (h->journal)
+		gg_journal_pin(h->journal, "history", cursor, /* forever= */ false);
+	if (any)
+		retain(h);
+	return 0;
+}
