@@ -221,7 +221,7 @@ struct broker {
 	_Atomic unsigned connection_count; /* stop() looks from another thread */
 	struct gg_map sessions;            /* client id -> struct session * */
 	struct gg_topic_tree subscriptions, retained;
-	size_t retained_count;
+	size_t retained_count, subscription_count;
 	struct retained *dirty; /* retained.c: to be kept soon */
 	struct gg_timer retained_timer, sys_timer;
 	/* topics to samples */

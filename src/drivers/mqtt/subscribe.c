@@ -38,6 +38,7 @@ int gg_subscription_set(struct session *s, const struct gg_mqtt_filter *f, uint3
 		sub->next = s->subscriptions;
 		s->subscriptions = sub;
 		s->subscription_count++;
+		s->broker->subscription_count++;
 	}
 	sub->qos = f->qos;
 	sub->no_local = f->no_local;
@@ -55,6 +56,7 @@ bool gg_subscription_drop(struct session *s, struct gg_str filter)
 			continue;
 		*at = sub->next;
 		s->subscription_count--;
+		s->broker->subscription_count--;
 		gg_topic_tree_remove(&s->broker->subscriptions, &sub->entry);
 		free(sub);
 		return true;
