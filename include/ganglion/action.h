@@ -19,6 +19,7 @@ struct gg_trigger {
 	struct gg_str text; /* its string, if it is one */
 	int64_t time_ns;
 	struct gg_str title;
+	struct gg_str binding; /* what the wildcards of the rule stand for, parted by byte 0x1f */
 };
 
 struct gg_call; /* one run of an action */
@@ -31,5 +32,19 @@ struct gg_action_ops {
 
 /* status 0 or a negative errno; text (may be NULL) goes into the event's trace. Thread: any. */
 void gg_call_done(struct gg_call *call, int status, const char *text);
+
+/* ---- what actions make of a trigger ---- */
+
+struct gg_buf;
+
+/* Appends the template with {rule} {title} {severity} {device} {signal} {value} {unit} {quality} {time}
+ * {event} {state} and $1 to $4 (what the wildcards matched) filled in; other braces stay as they are. */
+void gg_trigger_text(struct gg_buf *to, struct gg_str template_text, const struct gg_trigger *t);
+/* Appends the trigger as a JSON object: what publish and webhook send when nothing else is said. */
+void gg_trigger_json(struct gg_buf *to, const struct gg_trigger *t);
+/* Works out a formula without signals, after filling in the template: "{value} * 0.5 + 3". Errors: -EINVAL
+ * with text. */
+int gg_trigger_number(
+	const struct gg_trigger *t, struct gg_str formula, double *ret_value, struct gg_error *e);
 
 #endif

@@ -14,7 +14,12 @@
  *   STRING const char * (NULL when absent) · CHOICE int (index in choices) · STRINGS struct gg_strings ·
  *   GROUP a struct laid at offset, described by sub · LIST struct gg_many of structs · MAP struct gg_many of
  * structs whose KEY option takes the map's key · KEY const char * · VALUE const struct gg_value * (read by
- * the component) Owner: all memory is the configuration's arena and lives as long as the instance.
+ * the component) · SOURCE const struct gg_value *: what the whole struct was filled from (no key of its own;
+ * for places of later messages) · INSTANCES struct gg_instances: a map of named components of a kind, with
+ * the options all of that kind share in sub · STEPS struct gg_instances: a list of components, each `name` or
+ * `name: settings`.
+ * choices of a number, duration or size are words that may stand in its place and mean 0: `rate: unlimited`.
+ * Owner: all memory is the configuration's arena and lives as long as the instance.
  */
 #ifndef GANGLION_OPTION_H
 #define GANGLION_OPTION_H
@@ -38,6 +43,9 @@ enum gg_option_type {
 	GG_OPT_MAP,
 	GG_OPT_KEY,
 	GG_OPT_VALUE,
+	GG_OPT_SOURCE,
+	GG_OPT_INSTANCES,
+	GG_OPT_STEPS,
 };
 
 enum gg_option_flag {
@@ -58,6 +66,24 @@ struct gg_many {
 	size_t count;
 };
 
+struct gg_component;
+
+/* A component as the configuration names it, its options checked. The core makes the running instance of it
+ * by filling component->options from value once more. */
+struct gg_instance_config {
+	const char *name; /* INSTANCES: the map's key; STEPS: the component's name */
+	const struct gg_component *component;
+	const struct gg_value *value; /* its settings, without the keys that all of the kind share; may be NULL */
+	const struct gg_value *place; /* where it is named */
+	void *common;                 /* INSTANCES: a struct filled by the row's sub; else NULL */
+	const void *checked;          /* component->self_size bytes as the options fill them; never run */
+};
+
+struct gg_instances {
+	struct gg_instance_config *items;
+	size_t count;
+};
+
 struct gg_option {
 	const char *name;
 	enum gg_option_type type;
@@ -69,8 +95,9 @@ struct gg_option {
 	const char *unit;
 	const char *help; /* one sentence, for people */
 	const char *example;
-	const struct gg_option *sub; /* GROUP, LIST, MAP */
-	uint32_t sub_size;           /* LIST, MAP */
+	const struct gg_option *sub; /* GROUP, LIST, MAP, INSTANCES */
+	uint32_t sub_size;           /* LIST, MAP, INSTANCES */
+	unsigned kind;               /* INSTANCES, STEPS: enum gg_component_kind */
 };
 
 #define GG_OPTION(struct_type, field, opt_type, ...)                                                         \

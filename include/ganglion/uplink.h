@@ -19,6 +19,9 @@ struct gg_parcel {
 };
 
 struct gg_uplink_ops {
+	/* Begin to connect, once; answer with gg_uplink_ready(), true or false with the reason. Called after
+	 * start() and, backed off, after each gg_uplink_ready(false). NULL: there is nothing to connect. */
+	void (*connect)(void *self);
 	/* How many parcels may be under way at once; read after connected. */
 	unsigned (*window)(void *self);
 	/* Sends; the parcel stays valid until gg_uplink_done(). -EAGAIN: not now, wait for gg_uplink_ready().
@@ -26,7 +29,8 @@ struct gg_uplink_ops {
 	int (*send)(void *self, const struct gg_parcel *p);
 };
 
-/* The link is up (ready) or down; reason for people when down. Thread: the uplink's loop, as for all here. */
+/* The link is up (ready; said again it means "go on" after -EAGAIN) or down; reason for people when down.
+ * Thread: the uplink's loop, as for all here. */
 void gg_uplink_ready(struct gg_host *h, bool ready, const char *reason);
 /* The peer has acknowledged (0), refused for good (-EINVAL: it is dropped and counted), or it is to be
  * retried. */

@@ -18,7 +18,8 @@ struct gg_value {
 	bool secret; /* came from the environment or a secret file: never shown */
 	unsigned line, column;
 	const char *file;
-	struct gg_str text;      /* scalar */
+	struct gg_str text;      /* scalar, after substitution */
+	struct gg_str raw;       /* as written, e.g. "${TOKEN}", when it is not text; else empty (p NULL) */
 	size_t count;            /* list, map */
 	struct gg_value **items; /* list; map: the values */
 	struct gg_value **keys;  /* map: the keys, scalars with their own place */

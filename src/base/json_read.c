@@ -307,9 +307,10 @@ int gg_json_pointer(struct gg_str json, struct gg_str pointer, struct gg_str *re
 	enum gg_json_token token = gg_json_next(&r);
 	if (token <= GG_JSON_END || (pointer.len && pointer.p[0] != '/'))
 		return -EINVAL;
-	gg_str_cut(&pointer, '/');
-	while (pointer.len) {
-		struct gg_str part = gg_str_cut(&pointer, '/');
+	while (pointer.len) { /* each part begins with its slash */
+		struct gg_str part = gg_str_n(pointer.p + 1, pointer.len - 1);
+		part.len = gg_str_find(part, '/');
+		pointer = gg_str_n(part.p + part.len, pointer.len - 1 - part.len);
 		int rc = descend(&r, part, &token);
 		if (rc < 0)
 			return rc;

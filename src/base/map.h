@@ -48,7 +48,7 @@ static inline int gg_map_put_ptr(struct gg_map *m, struct gg_str key, const void
 
 /* for (entry in map), in no order: struct gg_map_entry *e; gg_map_each(e, &map) { ... } */
 #define gg_map_each(e, m)                                                                                    \
-	for ((e) = (m)->entries; (e) < (m)->entries + (m)->cap; (e)++)                                       \
+	for ((e) = (m)->entries; (m)->cap && (e) < (m)->entries + (m)->cap; (e)++)                           \
 		if ((e)->hash)
 
 #endif

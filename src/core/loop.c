@@ -297,6 +297,7 @@ void gg_loop_turn(struct gg_loop *loop, int64_t max_wait_ns)
 	read_clocks(loop);
 	atomic_store_explicit(&loop->busy_since, loop->now_ns, memory_order_relaxed);
 	loop->ready_count = n > 0 ? n : 0;
+	loop->ready_at = 0;
 	bool letters = false;
 	for (int i = 0; i < loop->ready_count; i++)
 		letters |= loop->ready[i].data.ptr == NULL;
@@ -360,7 +361,7 @@ static void run_call(void *arg, int64_t number)
 
 void gg_loop_call(struct gg_loop *loop, void (*fn)(void *arg, int64_t number), void *arg, int64_t number)
 {
-	if (current == loop) {
+	if (current == loop || !loop->started) { /* before its start nobody else is there */
 		fn(arg, number);
 		return;
 	}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The command line. A command is a row: its name, what it does in a line, its usage and examples (which work
+ * as pasted), and its function. Options are a table too, so help and parser can't differ. Exit status: 0
+ * done, 1 it went wrong (or what was checked is wrong), 2 used wrongly.
+ */
+#ifndef GG_APP_CLI_H
+#define GG_APP_CLI_H
+
+#include "base/buf.h"
+#include "base/error.h"
+
+enum gg_flag_type { GG_FLAG_SWITCH, GG_FLAG_TEXT, GG_FLAG_END };
+
+struct gg_flag {
+	const char *name; /* without the dashes */
+	enum gg_flag_type type;
+	const char *value; /* what stands for the value in help: "DIR" */
+	const char *help;
+};
+
+enum { GG_MOST_FLAGS = 16, GG_MOST_WORDS = 4096 };
+
+struct gg_command;
+
+struct gg_args {
+	const struct gg_command *command;
+	const char *values[GG_MOST_FLAGS]; /* beside the command's flags; a switch that is on has "" */
+	const char **words;                /* what is not a flag */
+	size_t word_count;
+	bool json, quiet;
+};
+
+struct gg_command {
+	const char *name;
+	const char *summary;
+	const char *usage;    /* behind "ganglion NAME " */
+	const char *details;  /* a paragraph or NULL */
+	const char *examples; /* lines that work as pasted */
+	const struct gg_flag *flags;
+	int (*run)(const struct gg_args *args);
+};
+
+/* All commands, ended by a row without name (commands.c). */
+extern const struct gg_command gg_commands[];
+
+int gg_cli_main(int argc, char **argv);
+/* The value of a flag, or NULL. */
+const char *gg_arg(const struct gg_args *args, const char *flag);
+/* "ganglion detect: text" on stderr; returns 2 so that one can write: return gg_cli_wrong(args, "..."). */
+int gg_cli_wrong(const struct gg_args *args, const char *format, ...) GG_PRINTF(2, 3);
+/* The same for what went wrong: returns 1. */
+int gg_cli_failed(const struct gg_args *args, const char *format, ...) GG_PRINTF(2, 3);
+/* Is stdout a terminal on which colour is welcome? */
+bool gg_cli_colour(void);
+/* Columns of the terminal, 100 when it is none. */
+unsigned gg_cli_width(void);
+
+int gg_cmd_help(const struct gg_args *args);
+int gg_cmd_version(const struct gg_args *args);
+int gg_cmd_detect(const struct gg_args *args);
+int gg_cmd_run(const struct gg_args *args);
+int gg_cmd_check(const struct gg_args *args);
+
+#endif

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Groups, timers, and whether the device lives. Signals with the same period form a group; a group polls at
+ * multiples of its period plus a phase that follows from the device's id, so that many devices don't all ask
+ * at the same instant, and a restart does not move the phase.
+ *
+ * Whatever the reason, a loss is told once: the group's signals get a bad sample each, the core a reason in
+ * words.
+ */
+#include "drivers/modbus/modbus_device.h"
+
+#include "base/log.h"
+#include "base/map.h"
+
+static void probe(struct gg_modbus_device *d);
+
+/* ---- making groups ---- */
+
+static uint16_t extent(const struct gg_modbus_signal *s)
+{
+	return gg_modbus_table_is_bits(s->at.table) ? 1 : gg_modbus_form_registers(&s->form);
+}
+
+static int make_group(struct gg_modbus_device *d, struct gg_modbus_group *g, int64_t period_ns,
+	struct gg_modbus_item *items)
+{
+	uint32_t n = 0;
+	*g = (struct gg_modbus_group){.device = d, .period_ns = period_ns};
+	for (uint32_t i = 0; i < d->signal_count; i++) {
+		const struct gg_modbus_signal *s = &d->signals[i];
+		if (s->period_ns != period_ns)
+			continue;
+		items[n++] = (struct gg_modbus_item){
+			.table = s->at.table, .address = s->at.number, .count = extent(s), .signal = i};
+		if (s->form.type == GG_MODBUS_STRING)
+			g->tail_bytes += s->form.length;
+	}
+	uint64_t hash = gg_hash_stable(gg_str(d->o.name)) + (uint64_t)period_ns;
+	g->phase_ns = (int64_t)(hash % (uint64_t)period_ns);
+	return gg_modbus_plan_init(&g->plan, items, n, d->o.limits);
+}
+
+static bool period_is_new(const struct gg_modbus_device *d, uint32_t signal)
+{
+	for (uint32_t i = 0; i < signal; i++)
+		if (d->signals[i].period_ns == d->signals[signal].period_ns)
+			return false;
+	return true;
+}
+
+int gg_modbus_device_init(struct gg_modbus_device *d, const struct gg_modbus_device_options *o,
+	const struct gg_modbus_signal *signals, uint32_t count)
+{
+	*d = (struct gg_modbus_device){.o = *o, .signals = signals, .signal_count = count};
+	if (count > GG_BATCH_SAMPLES)
+		return -EINVAL;
+	uint32_t groups = 0;
+	for (uint32_t i = 0; i < count; i++)
+		groups += period_is_new(d, i);
+	struct gg_modbus_item *items GG_CLEANUP(gg_free_p) = calloc(count ? count : 1, sizeof *items);
+	d->groups = calloc(groups ? groups : 1, sizeof *d->groups);
+	if (!items || !d->groups)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < count; i++) {
+		if (!period_is_new(d, i))
+			continue;
+		int r = make_group(d, &d->groups[d->group_count++], signals[i].period_ns, items);
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}
+
+void gg_modbus_device_done(struct gg_modbus_device *d)
+{
+	for (uint32_t i = 0; i < d->group_count; i++) {
+		gg_batch_unref(d->groups[i].batch);
+		gg_modbus_plan_done(&d->groups[i].plan);
+	}
+	free(d->groups);
+	d->groups = NULL;
+	d->group_count = 0;
+}
+
+/* ---- the beat ---- */
+
+static void group_fired(struct gg_timer *t);
+
+/* The next instant of the group's grid; what lies before it is missed. */
+static void next_beat(struct gg_modbus_group *g)
+{
+	int64_t now = gg_loop_now(g->device->loop);
+	int64_t due = now - (now - g->phase_ns) % g->period_ns + g->period_ns;
+	if (g->due_ns && due - g->due_ns > g->period_ns)
+		gg_count(g->device->line->stats.missed, (uint64_t)((due - g->due_ns) / g->period_ns - 1));
+	g->due_ns = due;
+	gg_timer_start(g->device->loop, &g->timer, due - now, group_fired);
+}
+
+static void group_fired(struct gg_timer *t)
+{
+	struct gg_modbus_group *g = GG_CONTAINER(t, struct gg_modbus_group, timer);
+	struct gg_modbus_device *d = g->device;
+	gg_histogram_add(d->line->stats.jitter, gg_loop_now(d->loop) - g->due_ns);
+	next_beat(g);
+	if (g->batch)
+		gg_count(d->line->stats.missed, 1); /* the one before is not through yet */
+	else
+		gg_modbus_poll_start(g);
+	gg_modbus_poll_pump(d);
+}
+
+static void start_groups(struct gg_modbus_device *d)
+{
+	for (uint32_t i = 0; i < d->group_count; i++) {
+		d->groups[i].due_ns = 0;
+		next_beat(&d->groups[i]);
+		gg_modbus_poll_start(&d->groups[i]);
+	}
+	gg_modbus_poll_pump(d);
+}
+
+/* ---- lost and found ---- */
+
+static void probe_fired(struct gg_timer *t)
+{
+	probe(GG_CONTAINER(t, struct gg_modbus_device, probe));
+}
+
+static void probe_later(struct gg_modbus_device *d)
+{
+	int64_t ns = gg_modbus_backoff(d->o.backoff_min_ns, d->o.backoff_max_ns, d->losses, &d->random);
+	d->losses++;
+	gg_timer_start(d->loop, &d->probe, ns, probe_fired);
+}
+
+void gg_modbus_device_lost(struct gg_modbus_device *d, enum gg_reason reason, const char *text)
+{
+	bool first = d->state != GG_MODBUS_LOST;
+	d->state = GG_MODBUS_LOST;
+	for (uint32_t i = 0; i < d->group_count; i++) {
+		gg_timer_stop(&d->groups[i].timer);
+		gg_modbus_poll_abandon(&d->groups[i], reason, first);
+	}
+	gg_modbus_line_forget(d->line, d);
+	if (first) {
+		d->losses = 0;
+		gg_log(GG_WARN, d->o.who, "device is lost", GG_S("device", d->o.name), GG_S("reason", text));
+		d->ops->health(d->arg, d->o.index, false, text);
+	}
+	if (d->line_up)
+		probe_later(d);
+}
+
+void gg_modbus_device_silent(struct gg_modbus_device *d, int status, const struct gg_modbus_answer *a)
+{
+	char where[300], text[400];
+	enum gg_reason reason = status == -EBADMSG ? GG_REASON_GARBLED : GG_REASON_TIMEOUT;
+	gg_modbus_line_name(d->line, where, sizeof where);
+	if (a) {
+		reason = gg_modbus_exception_reason(a->exception);
+		snprintf(text, sizeof text, "unit %u at %s: %s", d->o.unit, where,
+			gg_modbus_exception_text(a->exception));
+	} else {
+		snprintf(text, sizeof text, "%s from unit %u at %s in %.3g s",
+			status == -EBADMSG ? "only garbled answers" : "no answer", d->o.unit, where,
+			(double)d->o.timeout_ns / 1e9);
+	}
+	gg_modbus_device_lost(d, reason, text);
+}
+
+void gg_modbus_device_answered(struct gg_modbus_device *d)
+{
+	d->garbled = 0;
+	d->losses = 0;
+	if (d->state == GG_MODBUS_ALIVE || !d->line_up)
+		return;
+	d->state = GG_MODBUS_ALIVE;
+	gg_timer_stop(&d->probe);
+	gg_log(GG_INFO, d->o.who, "device answers", GG_S("device", d->o.name), GG_I("unit", d->o.unit));
+	d->ops->health(d->arg, d->o.index, true, "");
+	start_groups(d);
+}
+
+static void log_identity(struct gg_modbus_device *d, const struct gg_modbus_answer *a)
+{
+	struct gg_str text[3] = {{"", 0}, {"", 0}, {"", 0}}, object;
+	size_t at = 0;
+	uint8_t id;
+	while (gg_modbus_identity(a, &at, &id, &object))
+		if (id < GG_COUNT(text))
+			text[id] = object;
+	gg_log(GG_INFO, d->o.who, "device identifies itself", GG_S("device", d->o.name),
+		GG_SV("vendor", text[0]), GG_SV("product", text[1]), GG_SV("revision", text[2]));
+}
+
+static void probe_done(struct gg_modbus_job *job, int status, const struct gg_modbus_answer *a)
+{
+	struct gg_modbus_read *r = GG_CONTAINER(job, struct gg_modbus_read, job);
+	struct gg_modbus_device *d = r->device;
+	r->busy = false;
+	if (status == -ECANCELED || status == -ENOTCONN || !d->line_up)
+		return; /* gg_modbus_device_line() knows more */
+	bool through =
+		a && a->exception != GG_MODBUS_GATEWAY_PATH && a->exception != GG_MODBUS_GATEWAY_TARGET;
+	if (through) {
+		if (a->function == GG_MODBUS_IDENTIFY && !a->exception)
+			log_identity(d, a);
+		gg_modbus_device_answered(d);
+		return;
+	}
+	gg_modbus_device_silent(d, status, a);
+}
+
+/* Asks for the first range there is: any answer, an exception too, shows that somebody lives there. */
+static void probe(struct gg_modbus_device *d)
+{
+	struct gg_modbus_read *r = gg_modbus_read_free(d);
+	if (!r || !d->line_up || !d->group_count)
+		return;
+	const struct gg_modbus_range *range = &d->groups[0].plan.ranges[0];
+	r->group = NULL;
+	r->job = (struct gg_modbus_job){.done = probe_done, .owner = d};
+	r->job.request = (struct gg_modbus_request){.unit = d->o.unit,
+		.function = gg_modbus_table_read(range->table),
+		.address = range->address,
+		.count = range->count};
+	if (d->o.identify && d->losses == 0)
+		r->job.request =
+			(struct gg_modbus_request){.unit = d->o.unit, .function = GG_MODBUS_IDENTIFY};
+	r->busy = gg_modbus_line_submit(d->line, &r->job) == 0;
+	if (!r->busy)
+		probe_later(d);
+}
+
+void gg_modbus_device_start(
+	struct gg_modbus_device *d, struct gg_modbus_line *line, const struct gg_modbus_ops *ops, void *arg)
+{
+	d->line = line;
+	d->loop = line->loop;
+	d->ops = ops;
+	d->arg = arg;
+	d->random = gg_hash(gg_str(d->o.name));
+	for (size_t i = 0; i < GG_COUNT(d->reads); i++)
+		d->reads[i].device = d;
+}
+
+void gg_modbus_device_line(struct gg_modbus_device *d, bool up, const char *reason)
+{
+	char where[300], text[500];
+	d->line_up = up;
+	gg_timer_stop(&d->probe);
+	if (up) {
+		d->losses = 0;
+		probe(d);
+		return;
+	}
+	gg_modbus_line_name(d->line, where, sizeof where);
+	if (strstr(reason, where)) /* "cannot connect to 10.0.0.7:502: connection refused" */
+		snprintf(text, sizeof text, "%s", reason);
+	else
+		snprintf(text, sizeof text, "no connection to %s: %s", where, reason);
+	gg_modbus_device_lost(d, GG_REASON_NO_CONNECTION, text);
+}
+
+void gg_modbus_device_resume(struct gg_modbus_device *d)
+{
+	d->paused = false;
+}
+
+void gg_modbus_device_close(struct gg_modbus_device *d)
+{
+	d->line_up = false;
+	gg_timer_stop(&d->probe);
+	for (size_t i = 0; i < GG_COUNT(d->reads); i++)
+		d->reads[i].group = NULL;
+	for (uint32_t i = 0; i < d->group_count; i++) {
+		gg_timer_stop(&d->groups[i].timer);
+		d->groups[i].batch = gg_batch_unref(d->groups[i].batch);
+	}
+}

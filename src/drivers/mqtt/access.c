@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which topics are a client's own. An application may use all; a device those that name it: by the {device}
+ * of a configured pattern (also of the one for writing), or by the first level. A filter is allowed when
+ * every topic it covers is.
+ */
+#include "broker.h"
+
+bool gg_access(const struct connection *c, struct gg_str topic_or_filter)
+{
+	const struct broker *b = c->broker;
+	struct gg_str group, inner, filter = topic_or_filter;
+	if (c->any_topic)
+		return true;
+	if (c->device == GG_NONE)
+		return false;
+	if (gg_mqtt_filter_shared(filter, &group, &inner))
+		filter = inner;
+	struct gg_str id = b->outside.device_id(c->device);
+	if (gg_str_eq(gg_str_n(filter.p, gg_str_find(filter, '/')), id))
+		return true;
+	if (b->has_write && gg_topic_pattern_is_own(&b->write_pattern, filter, id))
+		return true;
+	for (size_t i = 0; i < b->rule_count; i++)
+		if (gg_topic_pattern_is_own(&b->rules[i].pattern, filter, id))
+			return true;
+	return false;
+}

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What survives the process: small records in the journal, replayed in order at the next start.
+ *
+ *   S session    client id, expiry, when it left, device         s subscription   client id, filter, options
+ *   X its end    client id                                       u unsubscribed   client id, filter
+ *   M message    id, expiry, receivers, PUBLISH of 5.0           A also for       client id, message id,
+ * options O outgoing   client id, message id, packet id, state         (QoS 2 in flight; DONE of any) Q QoS 2
+ * id   client id, packet id, received or released R retained   expiry, PUBLISH of 5.0; empty payload: cleared
+ *
+ * A record says everything it needs, so that replaying one twice does no harm. Messages are encoded as the
+ * protocol does, so there is no second codec. Compacting writes what is still valid anew.
+ */
+#include "broker.h"
+
+#include "base/log.h"
+
+enum { RECORD_EXTRA = 64 << 10 };
+
+static struct gg_writer begin(struct broker *b, size_t size)
+{
+	gg_buf_clear(&b->record);
+	char *room = gg_buf_room(&b->record, size);
+	struct gg_writer w = gg_writer(room, room ? size : 0);
+	w.failed = !room;
+	return w;
+}
+
+static void end(struct broker *b, const struct gg_writer *w, struct hold *hold)
+{
+	if (gg_writer_ok(w))
+		gg_promise_keep(b, hold, gg_str_n(w->start, gg_writer_len(w)));
+	else
+		gg_log(GG_ERROR, b->outside.name, "a record is too large to be kept");
+}
+
+static void put_str(struct gg_writer *w, struct gg_str s)
+{
+	gg_write_be16(w, (uint16_t)s.len);
+	gg_write_bytes(w, s.p, s.len);
+}
+
+static struct gg_str get_str(struct gg_reader *r)
+{
+	return gg_read_str(r, gg_read_be16(r));
+}
+
+/* ---- writing ---- */
+
+void gg_persist_session(struct session *s, struct hold *hold)
+{
+	struct broker *b = s->broker;
+	struct gg_writer w = begin(b, s->id_len + 512);
+	gg_write_u8(&w, 'S');
+	put_str(&w, gg_session_id(s));
+	gg_write_be32(&w, s->expiry_s);
+	gg_write_be64(&w, (uint64_t)(s->connection ? 0 : s->left_ns));
+	put_str(&w, s->device == GG_NONE ? gg_str_n("", 0) : b->outside.device_id(s->device));
+	end(b, &w, hold);
+}
+
+void gg_persist_session_end(struct session *s)
+{
+	struct gg_writer w = begin(s->broker, s->id_len + 16);
+	gg_write_u8(&w, 'X');
+	put_str(&w, gg_session_id(s));
+	end(s->broker, &w, NULL);
+}
+
+void gg_persist_subscription(const struct subscription *s, struct hold *hold)
+{
+	struct broker *b = s->session->broker;
+	struct gg_writer w = begin(b, s->session->id_len + s->filter.len + 32);
+	gg_write_u8(&w, 's');
+	put_str(&w, gg_session_id(s->session));
+	put_str(&w, s->filter);
+	gg_write_u8(&w, (uint8_t)(s->qos | (s->no_local ? 4 : 0) | (s->retain_as_published ? 8 : 0)));
+	gg_write_be32(&w, s->id);
+	end(b, &w, hold);
+}
+
+void gg_persist_unsubscribe(struct session *s, struct gg_str filter, struct hold *hold)
+{
+	struct gg_writer w = begin(s->broker, s->id_len + filter.len + 16);
+	gg_write_u8(&w, 'u');
+	put_str(&w, gg_session_id(s));
+	put_str(&w, filter);
+	end(s->broker, &w, hold);
+}
+
+static void put_message(struct gg_writer *w, const struct message *m)
+{
+	struct gg_mqtt_publish p = m->publish;
+	if (p.qos)
+		p.packet_id = 1;
+	gg_mqtt_encode_publish(w, &p, GG_MQTT_V5);
+}
+
+static size_t message_room(const struct message *m)
+{
+	return gg_mqtt_publish_size(&m->publish, GG_MQTT_V5) + 8;
+}
+
+void gg_persist_retained(struct broker *b, const struct message *m, struct hold *hold)
+{
+	struct gg_writer w = begin(b, message_room(m) + 16);
+	gg_write_u8(&w, 'R');
+	gg_write_be64(&w, (uint64_t)m->expires_ns);
+	put_message(&w, m);
+	end(b, &w, hold);
+}
+
+void gg_persist_retained_clear(struct broker *b, struct gg_str topic, struct hold *hold)
+{
+	struct gg_mqtt_publish p = {.topic = topic, .payload = {"", 0}, .retain = true};
+	struct gg_writer w = begin(b, gg_mqtt_publish_size(&p, GG_MQTT_V5) + 16);
+	gg_write_u8(&w, 'R');
+	gg_write_be64(&w, (uint64_t)INT64_MAX);
+	gg_mqtt_encode_publish(&w, &p, GG_MQTT_V5);
+	end(b, &w, hold);
+}
+
+static void put_receiver(struct gg_writer *w, const struct persist_receiver *r)
+{
+	put_str(w, gg_session_id(r->session));
+	gg_write_u8(w, (uint8_t)(r->qos | (r->retain ? 4 : 0)));
+	gg_write_be32(w, r->id);
+}
+
+void gg_persist_message(struct broker *b, struct message *m, const struct persist_receiver *receivers,
+	size_t count, struct hold *hold)
+{
+	size_t size = message_room(m) + 32;
+	if (!m->id)
+		m->id = b->next_message_id++;
+	for (size_t i = 0; i < count; i++)
+		size += receivers[i].session->id_len + 7;
+	struct gg_writer w = begin(b, size);
+	gg_write_u8(&w, 'M');
+	gg_write_be64(&w, m->id);
+	gg_write_be64(&w, (uint64_t)m->expires_ns);
+	gg_write_be32(&w, (uint32_t)count);
+	for (size_t i = 0; i < count; i++)
+		put_receiver(&w, &receivers[i]);
+	put_message(&w, m);
+	end(b, &w, hold);
+}
+
+static void persist_also(struct session *s, const struct outgoing *o)
+{
+	struct gg_writer w = begin(s->broker, s->id_len + 32);
+	gg_write_u8(&w, 'A');
+	gg_write_be64(&w, o->message->id);
+	put_receiver(&w, &(struct persist_receiver){s, o->qos, o->retain, o->ids[0]});
+	end(s->broker, &w, NULL);
+}
+
+void gg_persist_outgoing(struct session *s, const struct outgoing *o)
+{
+	struct gg_writer w = begin(s->broker, s->id_len + 32);
+	gg_write_u8(&w, 'O');
+	put_str(&w, gg_session_id(s));
+	gg_write_be64(&w, o->message->id);
+	gg_write_be16(&w, o->packet_id);
+	gg_write_u8(&w, o->state);
+	end(s->broker, &w, NULL);
+}
+
+void gg_persist_received(struct session *s, uint16_t packet_id, bool on, struct hold *hold)
+{
+	struct gg_writer w = begin(s->broker, s->id_len + 16);
+	gg_write_u8(&w, 'Q');
+	put_str(&w, gg_session_id(s));
+	gg_write_be16(&w, packet_id);
+	gg_write_u8(&w, on);
+	end(s->broker, &w, hold);
+}
+
+/* ---- replaying ---- */
+
+static struct gg_str key_of(uint64_t *id)
+{
+	return gg_str_n(id, sizeof *id);
+}
+
+static void replay_session(struct broker *b, struct gg_reader *r)
+{
+	struct gg_str id = get_str(r);
+	uint32_t expiry_s = gg_read_be32(r);
+	int64_t left_ns = (int64_t)gg_read_be64(r);
+	struct gg_str device = get_str(r);
+	struct session *s = r->failed ? NULL : gg_session_find(b, id);
+	if (!r->failed && !s)
+		s = gg_session_new(b, id);
+	if (!s)
+		return;
+	s->expiry_s = expiry_s;
+	s->left_ns = left_ns;
+	if (device.len)
+		b->outside.device(b->outside.arg, device, &s->device);
+}
+
+static bool get_message(struct gg_reader *r, struct gg_mqtt_packet *ret)
+{
+	struct gg_mqtt_frame f;
+	uint8_t reason;
+	struct gg_str rest = gg_read_str(r, gg_reader_left(r));
+	return gg_mqtt_frame(rest, SIZE_MAX, &f, NULL) == 0 && f.type == GG_MQTT_PUBLISH &&
+	       gg_mqtt_decode(&f, GG_MQTT_V5, ret, &reason) == 0;
+}
+
+static void replay_receiver(struct broker *b, struct gg_reader *r, struct message *m)
+{
+	struct gg_str id = get_str(r);
+	uint8_t options = gg_read_u8(r);
+	uint32_t ids[OUT_IDS] = {gg_read_be32(r)};
+	struct session *s = r->failed ? NULL : gg_session_find(b, id);
+	if (s && m && !gg_outbound_find(s, m->id))
+		gg_outbound_add(s, m, options & 3, options & 4, ids);
+}
+
+static void replay_message(struct broker *b, struct gg_reader *r)
+{
+	uint64_t id = gg_read_be64(r);
+	int64_t expires_ns = (int64_t)gg_read_be64(r);
+	uint32_t count = gg_read_be32(r);
+	struct gg_reader receivers = *r;
+	for (uint32_t i = 0; i < count && !r->failed; i++) {
+		get_str(r);
+		gg_read_bytes(r, 5);
+	}
+	struct gg_mqtt_packet p;
+	if (r->failed || !get_message(r, &p))
+		return;
+	struct message *m = gg_map_get_ptr(&b->replayed, key_of(&id));
+	if (!m) {
+		m = gg_message_new(b, &p.publish);
+		if (!m || gg_map_put_ptr(&b->replayed, key_of(&id), m) < 0) {
+			gg_message_unref(m);
+			return;
+		}
+		m->id = id;
+		m->expires_ns = expires_ns;
+	}
+	if (id >= b->next_message_id)
+		b->next_message_id = id + 1;
+	for (uint32_t i = 0; i < count; i++)
+		replay_receiver(b, &receivers, m);
+}
+
+static void replay_outgoing(struct broker *b, struct gg_reader *r)
+{
+	struct session *s = gg_session_find(b, get_str(r));
+	uint64_t id = gg_read_be64(r);
+	uint16_t packet_id = gg_read_be16(r);
+	uint8_t state = gg_read_u8(r);
+	struct outgoing *o = s && !r->failed ? gg_outbound_find(s, id) : NULL;
+	if (!o || state > OUT_DONE)
+		return;
+	if (state == OUT_DONE) {
+		gg_outbound_finish(s, o);
+		gg_outbound_trim(s);
+	} else {
+		gg_outbound_restore(s, o, packet_id, state);
+	}
+}
+
+static void replay_subscription(struct broker *b, struct gg_reader *r)
+{
+	struct session *s = gg_session_find(b, get_str(r));
+	struct gg_mqtt_filter f = {.filter = get_str(r)};
+	uint8_t options = gg_read_u8(r);
+	uint32_t id = gg_read_be32(r);
+	bool is_new;
+	f.qos = options & 3;
+	f.no_local = options & 4;
+	f.retain_as_published = options & 8;
+	if (s && !r->failed)
+		gg_subscription_set(s, &f, id, &is_new);
+}
+
+static void replay_retained(struct broker *b, struct gg_reader *r)
+{
+	int64_t expires_ns = (int64_t)gg_read_be64(r);
+	struct gg_mqtt_packet p;
+	if (!r->failed && get_message(r, &p))
+		gg_retain_quietly(b, &p.publish, expires_ns);
+}
+
+static void replay_small(struct broker *b, uint8_t type, struct gg_reader *r)
+{
+	struct session *s = gg_session_find(b, get_str(r));
+	if (!s || r->failed)
+		return;
+	if (type == 'X') {
+		gg_session_end(s, true);
+	} else if (type == 'u') {
+		struct gg_str filter = get_str(r);
+		if (!r->failed)
+			gg_subscription_drop(s, filter);
+	} else if (type == 'Q') {
+		uint16_t id = gg_read_be16(r);
+		bool on = gg_read_u8(r);
+		if (!r->failed)
+			gg_session_set_received(s, id, on);
+	}
+}
+
+void gg_persist_replay(struct broker *b, struct gg_str record)
+{
+	struct gg_reader r = gg_reader(record.p, record.len);
+	uint8_t type = gg_read_u8(&r);
+	uint64_t id;
+	b->replaying = true;
+	switch (type) {
+	case 'S':
+		replay_session(b, &r);
+		break;
+	case 's':
+		replay_subscription(b, &r);
+		break;
+	case 'M':
+		replay_message(b, &r);
+		break;
+	case 'A':
+		id = gg_read_be64(&r);
+		replay_receiver(b, &r, gg_map_get_ptr(&b->replayed, key_of(&id)));
+		break;
+	case 'O':
+		replay_outgoing(b, &r);
+		break;
+	case 'R':
+		replay_retained(b, &r);
+		break;
+	default:
+		replay_small(b, type, &r);
+	}
+	b->replaying = false;
+}
+
+void gg_persist_replayed(struct broker *b)
+{
+	struct gg_map_entry *e;
+	gg_map_each (e, &b->replayed)
+		gg_message_unref((struct message *)(uintptr_t)e->value);
+	gg_map_done(&b->replayed);
+	gg_map_each (e, &b->sessions)
+		gg_session_start_expiry((struct session *)(uintptr_t)e->value);
+}
+
+/* ---- compacting ---- */
+
+static void compact_retained(void *arg, struct message *m)
+{
+	gg_persist_retained(arg, m, NULL);
+}
+
+static void compact_outgoing(void *arg, struct session *s, struct outgoing *o)
+{
+	struct gg_map *written = arg;
+	struct gg_str key = gg_str_n(&o->message->id, sizeof o->message->id);
+	if (!o->message->id || !gg_map_find(written, key)) {
+		gg_persist_message(s->broker, o->message, NULL, 0, NULL);
+		gg_map_put(written, gg_str_n(&o->message->id, sizeof o->message->id), 1);
+	}
+	persist_also(s, o);
+	if (o->qos == 2 && o->state != OUT_QUEUED)
+		gg_persist_outgoing(s, o);
+}
+
+void gg_persist_compact(struct broker *b)
+{
+	struct gg_map written = {0};
+	const struct gg_map_entry *e;
+	gg_map_each (e, &b->sessions) {
+		struct session *s = (struct session *)(uintptr_t)e->value;
+		if (!gg_session_persists(s))
+			continue;
+		gg_persist_session(s, NULL);
+		for (const struct subscription *sub = s->subscriptions; sub; sub = sub->next)
+			gg_persist_subscription(sub, NULL);
+		for (uint32_t id = 1; s->received && id <= UINT16_MAX; id++)
+			if (gg_session_received(s, (uint16_t)id))
+				gg_persist_received(s, (uint16_t)id, true, NULL);
+		gg_outbound_each(s, compact_outgoing, &written);
+	}
+	gg_map_done(&written);
+	gg_retained_each(b, compact_retained, b);
+}

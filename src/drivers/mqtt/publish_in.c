@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * PUBLISH from a client (§3.3) and PUBREL (§3.6). The order of questions: may it now (rate, receive maximum),
+ * which topic (alias), may it there, has it come before (QoS 2) - and then the message goes three ways:
+ * samples, retained, subscribers.
+ *
+ * A denied or undecodable message is told by a reason in 5.0. 3.1.1 has no way to say so: it is acknowledged
+ * and dropped, and counted, as other brokers do; to end the connection would make the client send it for
+ * ever.
+ */
+#include "broker.h"
+
+#include "base/log.h"
+
+enum { ALIASES = 32 };
+
+static void rate_over(struct gg_timer *t)
+{
+	gg_connection_resume(GG_CONTAINER(t, struct connection, rate_timer), PAUSE_RATE);
+}
+
+/* A token bucket that holds a second's worth. */
+static bool within_rate(struct connection *c)
+{
+	struct broker *b = c->broker;
+	if (!b->o.rate)
+		return true;
+	int64_t now = gg_loop_now(b->loop);
+	double rate = (double)b->o.rate;
+	c->tokens += c->tokens_at_ns ? (double)(now - c->tokens_at_ns) * rate / 1e9 : rate;
+	c->tokens_at_ns = now;
+	if (c->tokens > rate)
+		c->tokens = rate;
+	if (c->tokens >= 1) {
+		c->tokens -= 1;
+		return true;
+	}
+	gg_connection_pause(c, PAUSE_RATE);
+	int64_t wait_ns = (int64_t)((1 - c->tokens) * 1e9 / rate);
+	gg_timer_start(b->loop, &c->rate_timer, wait_ns > GG_NS_PER_MS ? wait_ns : GG_NS_PER_MS, rate_over);
+	return false;
+}
+
+/* §3.3.2.3.4. Returns a reason, 0 = the topic stands. */
+static uint8_t resolve_alias(struct connection *c, struct gg_mqtt_publish *p)
+{
+	if (!gg_mqtt_has(&p->properties, GG_MQTT_TOPIC_ALIAS))
+		return 0;
+	uint16_t alias = p->properties.topic_alias;
+	if (alias == 0 || alias > ALIASES)
+		return GG_MQTT_BAD_ALIAS;
+	if (!c->aliases)
+		c->aliases = calloc(UINT8_MAX, sizeof *c->aliases);
+	if (!c->aliases)
+		return GG_MQTT_IMPLEMENTATION;
+	char **known = &c->aliases[alias - 1];
+	if (p->topic.len == 0) {
+		p->topic = gg_str(*known);
+		return *known ? 0 : GG_MQTT_PROTOCOL_ERROR;
+	}
+	if (*known && gg_str_is(p->topic, *known))
+		return 0;
+	char *topic = gg_str_dup(p->topic);
+	if (!topic)
+		return GG_MQTT_IMPLEMENTATION;
+	free(*known);
+	*known = topic;
+	return 0;
+}
+
+uint8_t gg_broker_route(struct broker *b, struct connection *c, struct session *from,
+	const struct gg_mqtt_publish *p, struct hold *hold, unsigned *ret_receivers)
+{
+	uint8_t reason = 0;
+	int rc = p->payload.len ? gg_ingest(b, c, p) : 0;
+	if (rc == -ENOMEM)
+		return GG_MQTT_IMPLEMENTATION;
+	if (rc == -EINVAL || rc == -E2BIG || rc == -EDQUOT) {
+		gg_count(rc == -EDQUOT ? b->count.dropped_limit : b->count.dropped_payload, 1);
+		gg_log(GG_WARN, b->outside.name,
+			rc == -EDQUOT ? "message dropped, the limit of devices or signals is reached"
+				      : "message dropped, its payload can't be read as its topic says",
+			GG_SV("topic", p->topic));
+		return rc == -EDQUOT ? GG_MQTT_QUOTA : GG_MQTT_BAD_PAYLOAD;
+	}
+	if (p->retain && gg_retain(b, p, hold) < 0) {
+		gg_count(b->count.dropped_limit, 1);
+		reason = GG_MQTT_QUOTA;
+	}
+	unsigned receivers = gg_deliver(b, p, from, hold);
+	if (ret_receivers)
+		*ret_receivers = receivers;
+	return reason;
+}
+
+/* Says yes or no to a message with QoS > 0. */
+static void answer(struct connection *c, const struct gg_mqtt_publish *p, uint8_t reason)
+{
+	struct session *s = c->session;
+	if (c->version == GG_MQTT_V3 && reason == GG_MQTT_IMPLEMENTATION) {
+		gg_connection_end(c, reason, "out of memory; the client may send it again");
+		return;
+	}
+	if (p->qos == 2 && reason < GG_MQTT_UNSPECIFIED) {
+		if (gg_session_set_received(s, p->packet_id, true) < 0)
+			reason = GG_MQTT_IMPLEMENTATION;
+		else if (gg_session_persists(s))
+			gg_persist_received(s, p->packet_id, true, gg_promise_hold(c));
+	}
+	enum gg_mqtt_type type = p->qos == 2 ? GG_MQTT_PUBREC : GG_MQTT_PUBACK;
+	c->unreleased++;
+	if (gg_promise_ack(c, type, p->packet_id, c->version == GG_MQTT_V5 ? reason : 0) < 0)
+		gg_connection_end(c, GG_MQTT_IMPLEMENTATION, "out of memory");
+}
+
+static bool may_come(struct connection *c, const struct gg_mqtt_publish *p)
+{
+	if (p->qos && c->version == GG_MQTT_V5 && c->unreleased >= c->broker->o.max_inflight) {
+		gg_connection_end(c, GG_MQTT_RECEIVE_MAXIMUM, "receive maximum exceeded");
+		return true;
+	}
+	if (p->qos && gg_promise_full(c)) {
+		gg_connection_pause(c, PAUSE_ACKS);
+		return false;
+	}
+	return within_rate(c);
+}
+
+bool gg_publish_in(struct connection *c, struct gg_mqtt_publish *p)
+{
+	struct broker *b = c->broker;
+	if (!may_come(c, p))
+		return false;
+	if (c->closing)
+		return true;
+	uint8_t reason = resolve_alias(c, p);
+	if (gg_mqtt_has(&p->properties, GG_MQTT_SUBSCRIPTION_ID))
+		reason = GG_MQTT_PROTOCOL_ERROR; /* [MQTT-3.3.4-6] */
+	if (reason) {
+		gg_count(b->count.protocol_errors, 1);
+		gg_connection_end(c, reason, gg_mqtt_reason_text(reason));
+		return true;
+	}
+	b->received++;
+	gg_count(b->count.in[p->qos], 1);
+	if (p->qos == 2 && gg_session_received(c->session, p->packet_id)) {
+		if (gg_promise_ack(c, GG_MQTT_PUBREC, p->packet_id, 0) <
+			0) /* again: taken, not routed twice */
+			gg_connection_end(c, GG_MQTT_IMPLEMENTATION, "out of memory");
+		return true;
+	}
+	struct hold *hold = p->qos ? gg_promise_hold(c) : NULL;
+	if (p->topic.p[0] == '$' || !gg_access(c, p->topic)) {
+		gg_count(b->count.dropped_denied, 1);
+		gg_log(GG_WARN, b->outside.name, "message dropped, its topic is not the client's own",
+			GG_SV("client", gg_session_id(c->session)), GG_SV("topic", p->topic));
+		reason = GG_MQTT_NOT_AUTHORIZED;
+	} else if (p->qos && !hold) {
+		reason = GG_MQTT_IMPLEMENTATION;
+	} else {
+		reason = gg_broker_route(b, c, c->session, p, hold, NULL);
+	}
+	if (p->qos && !c->closing)
+		answer(c, p, reason);
+	return true;
+}
+
+void gg_pubrel_in(struct connection *c, const struct gg_mqtt_ack *a)
+{
+	struct session *s = c->session;
+	bool known = gg_session_received(s, a->packet_id);
+	if (known) {
+		gg_session_set_received(s, a->packet_id, false);
+		c->unreleased -= c->unreleased > 0;
+		if (gg_session_persists(s))
+			gg_persist_received(s, a->packet_id, false, NULL);
+	}
+	gg_connection_send_ack(c, GG_MQTT_PUBCOMP, a->packet_id, known ? 0 : GG_MQTT_PACKET_ID_NOT_FOUND);
+}
