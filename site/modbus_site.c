@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The server's thread: poll() over a wake-up pipe, the listeners, the serial lines and the clients. libmodbus reads a
- * whole request at a time, waiting shortly for its rest; good for a peer, and the reason it is not in the gateway.
+ * The server's thread: poll() over a wake-up pipe, the listeners, the serial lines and the clients. libmodbus
+ * reads a whole request at a time, waiting shortly for its rest; good for a peer, and the reason it is not in
+ * the gateway.
  */
 #include "modbus_site.h"
 
@@ -70,7 +71,8 @@ static int make_units(struct gg_site_modbus *s, unsigned port, unsigned first, u
 		struct gg_site_modbus_unit *u = &p->units[i];
 		u->port = port;
 		u->unit = first + i;
-		u->map = modbus_mapping_new((int)s->o.coils, (int)s->o.discretes, (int)s->o.holdings, (int)s->o.inputs);
+		u->map = modbus_mapping_new(
+			(int)s->o.coils, (int)s->o.discretes, (int)s->o.holdings, (int)s->o.inputs);
 		if (!u->map)
 			return -1;
 		p->unit_count++;
@@ -182,13 +184,15 @@ static uint8_t faulty(const struct gg_site_modbus_unit *u, const struct query *q
 
 static bool writes(unsigned function)
 {
-	return function == 5 || function == 6 || function == 15 || function == 16 || function == 22 || function == 23;
+	return function == 5 || function == 6 || function == 15 || function == 16 || function == 22 ||
+	       function == 23;
 }
 
 /* What the stuck registers hold, so that a write can be undone. */
 static void keep_stuck(const struct gg_site_modbus_unit *u, uint16_t *kept, bool back)
 {
-	for (unsigned a = u->faults.stuck_first; a < u->faults.stuck_end && a < (unsigned)u->map->nb_registers; a++) {
+	for (unsigned a = u->faults.stuck_first;
+		a < u->faults.stuck_end && a < (unsigned)u->map->nb_registers; a++) {
 		uint16_t *r = &u->map->tab_registers[a];
 		uint16_t *k = &kept[a - u->faults.stuck_first];
 		*(back ? r : k) = *(back ? k : r);
@@ -262,7 +266,8 @@ static nfds_t watch_all(struct gg_site_modbus *s, struct pollfd *p)
 	nfds_t n = 0;
 	p[n++] = (struct pollfd){.fd = s->wake[0], .events = POLLIN};
 	for (unsigned i = 0; i < s->port_count; i++)
-		p[n++] = (struct pollfd){.fd = s->ports[i].listener >= 0 ? s->ports[i].listener : s->ports[i].serial,
+		p[n++] = (struct pollfd){
+			.fd = s->ports[i].listener >= 0 ? s->ports[i].listener : s->ports[i].serial,
 			.events = POLLIN};
 	for (unsigned i = 0; i < s->client_count; i++)
 		p[n++] = (struct pollfd){.fd = s->clients[i].fd, .events = POLLIN};

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A plant that speaks Modbus, for tests, benchmarks and the demo: N TCP ports, each with M units, each with coils,
- * discrete inputs, input and holding registers; and serial lines with one unit each. Built on libmodbus, so that the
- * gateway's own codec meets a stranger. Never part of the gateway.
+ * A plant that speaks Modbus, for tests, benchmarks and the demo: N TCP ports, each with M units, each with
+ * coils, discrete inputs, input and holding registers; and serial lines with one unit each. Built on
+ * libmodbus, so that the gateway's own codec meets a stranger. Never part of the gateway.
  *
  *   clients ─▶ port ─▶ unit ─▶ refresh() fills what is about to be read ─▶ reply
  *                          └─▶ written() tells what a client has changed
  *
- * One thread serves all. What a unit holds may be touched from refresh() and written(), and from any thread between
- * gg_site_modbus_lock() and _unlock().
+ * One thread serves all. What a unit holds may be touched from refresh() and written(), and from any thread
+ * between gg_site_modbus_lock() and _unlock().
  */
 #ifndef GG_MODBUS_SITE_H
 #define GG_MODBUS_SITE_H
@@ -23,11 +23,11 @@ struct gg_site_modbus;
 
 /* Faults a unit can have; zeroed: none. */
 struct gg_site_modbus_faults {
-	bool silent;		       /* does not answer */
-	uint8_t exception;	       /* answers everything with it */
-	uint8_t unknown[4];	       /* functions it does not know; 0 = none */
-	uint16_t hole_first, hole_end; /* holding registers it does not have: first <= address < end */
-	uint16_t most_registers;       /* in one request, 0 = as the standard allows */
+	bool silent;                     /* does not answer */
+	uint8_t exception;               /* answers everything with it */
+	uint8_t unknown[4];              /* functions it does not know; 0 = none */
+	uint16_t hole_first, hole_end;   /* holding registers it does not have: first <= address < end */
+	uint16_t most_registers;         /* in one request, 0 = as the standard allows */
 	uint16_t stuck_first, stuck_end; /* holding registers that take writes and stay as they are */
 };
 
@@ -45,15 +45,18 @@ struct gg_site_modbus_options {
 	unsigned ports, units;
 	unsigned coils, discretes, inputs, holdings; /* of each unit */
 	/* Before a read of these addresses is answered; function as in the request (1 to 4). Optional. */
-	void (*refresh)(void *arg, struct gg_site_modbus_unit *u, int function, unsigned address, unsigned count);
+	void (*refresh)(
+		void *arg, struct gg_site_modbus_unit *u, int function, unsigned address, unsigned count);
 	/* After a client has written. Optional. */
-	void (*written)(void *arg, struct gg_site_modbus_unit *u, int function, unsigned address, unsigned count);
+	void (*written)(
+		void *arg, struct gg_site_modbus_unit *u, int function, unsigned address, unsigned count);
 	void *arg;
 };
 
 /* Opens the ports; serves from gg_site_modbus_start() on. NULL with errno when it can't. */
 struct gg_site_modbus *gg_site_modbus_new(const struct gg_site_modbus_options *o);
-/* Adds a serial line (a port, or the peer's end of a pty) with one unit, before start. Returns its port number, or -1. */
+/* Adds a serial line (a port, or the peer's end of a pty) with one unit, before start. Returns its port
+ * number, or -1. */
 int gg_site_modbus_add_serial(struct gg_site_modbus *s, const char *path, int baud, unsigned unit);
 int gg_site_modbus_start(struct gg_site_modbus *s);
 /* Ends the thread, closes everything. Accepts NULL. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The Modbus plant as a program, for integration tests and benchmarks: every pair of input and of holding registers is
- * a float32 that turns slowly; coils and registers that a client has written stay as written. On SIGUSR1 all units fall
- * silent, on SIGUSR2 they answer again; SIGTERM ends it.
+ * The Modbus plant as a program, for integration tests and benchmarks: every pair of input and of holding
+ * registers is a float32 that turns slowly; coils and registers that a client has written stay as written. On
+ * SIGUSR1 all units fall silent, on SIGUSR2 they answer again; SIGTERM ends it.
  */
 #include "modbus_site.h"
 
@@ -74,8 +74,9 @@ static void read_arguments(int argc, char **argv, struct gg_site_modbus_options 
 		else if (!strcmp(argv[i], "--writable"))
 			plant->writable = number(value, 65535);
 		else {
-			fprintf(stderr, "usage: ganglion-modbus-site [--first-port N] [--ports N] [--units N] "
-					"[--registers N] [--writable N]\n");
+			fprintf(stderr,
+				"usage: ganglion-modbus-site [--first-port N] [--ports N] [--units N] "
+				"[--registers N] [--writable N]\n");
 			exit(2);
 		}
 	}
@@ -84,8 +85,14 @@ static void read_arguments(int argc, char **argv, struct gg_site_modbus_options 
 int main(int argc, char **argv)
 {
 	struct plant plant = {.writable = 100, .start_ns = now_ns()};
-	struct gg_site_modbus_options o = {.ports = 1, .units = 1, .coils = 1000, .discretes = 1000, .inputs = 2000,
-		.holdings = 2000, .refresh = refresh, .arg = &plant};
+	struct gg_site_modbus_options o = {.ports = 1,
+		.units = 1,
+		.coils = 1000,
+		.discretes = 1000,
+		.inputs = 2000,
+		.holdings = 2000,
+		.refresh = refresh,
+		.arg = &plant};
 	sigset_t signals;
 	read_arguments(argc, argv, &o, &plant);
 	sigemptyset(&signals);

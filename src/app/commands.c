@@ -5,7 +5,28 @@
 static const struct gg_flag detect_flags[] = {
 	{"out", GG_FLAG_TEXT, "DIR", "where the results go (made if missing)"}, {0}};
 
+static const struct gg_flag run_flags[] = {
+	{"config", GG_FLAG_TEXT, "FILE", "the configuration (default: built-in defaults)"},
+	{"data", GG_FLAG_TEXT, "DIR", "where journal, history and catalog lie (default: ganglion-data)"},
+	{0}};
+
 const struct gg_command gg_commands[] = {
+	{.name = "run",
+		.summary = "Run the gateway",
+		.usage = "[--config FILE] [--data DIR]",
+		.details = "Ends in order on SIGTERM or Ctrl-C; SIGHUP reads the configuration again.",
+		.examples = "  ganglion run\n"
+			    "  ganglion run --config /etc/ganglion/ganglion.yaml --data /var/lib/ganglion",
+		.flags = run_flags,
+		.run = gg_cmd_run},
+	{.name = "check",
+		.summary = "Check a configuration; every mistake with its place",
+		.usage = "[FILE]",
+		.details = "Reads FILE (default: ganglion.yaml) and conf.d/*.yaml beside it, and starts "
+			   "nothing.",
+		.examples = "  ganglion check\n"
+			    "  ganglion check --json /etc/ganglion/ganglion.yaml",
+		.run = gg_cmd_check},
 	{.name = "detect",
 		.summary = "Find what is unusual in recorded series, without any setting",
 		.usage = "--out DIR FILE.csv...",

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "core/components_check.h"
 #include "core/config_fakes.h"
 
 #include <setjmp.h>
@@ -57,7 +58,7 @@ static const char site[] = "site: pump-hall-3\n"
 			   "  boiler:\n"
 			   "    driver: modbus\n"
 			   "    connect: \"tcp://${NAME}:${PORT}\"\n"
-			   "    durability: memory\n"
+			   "    enabled: false\n"
 			   "    offset: -3\n"
 			   "    unit: 0x10\n"
 			   "    mode: fast\n"
@@ -127,8 +128,7 @@ static void fills_every_type_of_option(void **state GG_UNUSED)
 	const struct fake_driver *d = in->checked;
 	const struct gg_driver_common *common = in->common;
 	assert_ptr_equal(in->component, &fake_modbus);
-	assert_int_equal(common->durability, GG_DURABILITY_MEMORY);
-	assert_true(common->enabled);
+	assert_false(common->enabled);
 	assert_string_equal(d->connect, "tcp://hall:502");
 	assert_int_equal(d->poll_ns, GG_NS_PER_S);
 	assert_int_equal(d->offset, -3);
@@ -150,7 +150,7 @@ static void fills_every_type_of_option(void **state GG_UNUSED)
 	assert_non_null(gg_value_get(d->free, "any"));
 	/* The component's own settings, as a start fills them once more. */
 	assert_null(gg_value_get(in->value, "driver"));
-	assert_null(gg_value_get(in->value, "durability"));
+	assert_null(gg_value_get(in->value, "enabled"));
 	assert_non_null(gg_value_get(in->value, "connect"));
 	assert_ptr_equal(c->site.drivers.items[0].component, &fake_mqtt);
 	gg_config_free(c);
@@ -445,6 +445,71 @@ static void the_reference_has_a_row_for_every_option(void **state GG_UNUSED)
 	gg_buf_done(&page);
 }
 
+static void running_out_of_memory_is_a_problem_not_a_crash(void **state GG_UNUSED)
+{
+	bool fits = false;
+	for (size_t max = 0; !fits && max < (1 << 20); max += 48) {
+		struct gg_arena arena = GG_ARENA(max);
+		struct gg_problems problems = {0};
+		struct gg_value *root = NULL;
+		struct gg_site filled = {0};
+		if (gg_value_parse(&arena, "x", gg_str(site), &fake_environment, &problems, &root) == 0) {
+			gg_options_fill(gg_site_options, &filled, root, &arena, &problems);
+			fits = problems.count == 0 && gg_value_masked(&arena, gg_site_options, root) &&
+			       gg_value_merge_patch(&arena, root, root);
+		} else {
+			assert_int_not_equal(problems.count, 0);
+		}
+		gg_problems_done(&problems);
+		gg_arena_done(&arena);
+	}
+	assert_true(fits);
+}
+
+/* Root only: the fakes have no help. */
+static void the_tables_of_the_root_are_right(void **state GG_UNUSED)
+{
+	static const struct gg_component *const nothing[] = {NULL};
+	struct gg_problems problems = {0};
+	gg_components_set(nothing);
+	size_t count = gg_components_check(&problems);
+	gg_components_set(fakes);
+	if (count)
+		fail_msg("%s", problems.items[0].text);
+}
+
+static void tells_what_is_wrong_with_a_table(void **state GG_UNUSED)
+{
+	static const struct gg_option wrong[] = {GG_OPTION(struct fake_driver, poll_ns, DURATION,
+							 .name = "enabled", .def = "soon", .help = "x"),
+		GG_OPTION(struct fake_driver, names, STRINGS, .def = "*", .help = "x"), {0}};
+	static const struct gg_component bad = {.name = "bad",
+		.kind = GG_DRIVER,
+		.self_size = sizeof(struct fake_driver),
+		.options = wrong,
+		.example = "bad: { nmes: x }\n"};
+	static const struct gg_component *const all[] = {&bad, NULL};
+	static const char *const expected[] = {
+		"driver bad: default of option \"enabled\": expected a duration",
+		"driver bad: default of option \"names\": invalid alias",
+		"driver bad: \"enabled\" is an option of every driver already",
+		"driver bad: line 1 of the example: unknown key \"nmes\""};
+	struct gg_problems problems = {0};
+	gg_components_set(all);
+	gg_components_check(&problems);
+	gg_components_set(fakes);
+	for (size_t i = 0; i < problems.count; i++)
+		assert_null(strstr(problems.items[i].text, "\"low\""));
+	for (size_t i = 0; i < GG_COUNT(expected); i++) {
+		size_t found = 0;
+		for (size_t j = 0; j < problems.count; j++)
+			found += strstr(problems.items[j].text, expected[i]) != NULL;
+		if (!found)
+			fail_msg("nobody said: %s", expected[i]);
+	}
+	gg_problems_done(&problems);
+}
+
 static int set_fakes(void **state GG_UNUSED)
 {
 	gg_components_set(fakes);
@@ -470,6 +535,9 @@ int main(void)
 		cmocka_unit_test(stops_counting_problems_at_a_maximum),
 		cmocka_unit_test(the_schema_is_json_and_knows_every_component),
 		cmocka_unit_test(the_reference_has_a_row_for_every_option),
+		cmocka_unit_test(running_out_of_memory_is_a_problem_not_a_crash),
+		cmocka_unit_test(the_tables_of_the_root_are_right),
+		cmocka_unit_test(tells_what_is_wrong_with_a_table),
 	};
 	return cmocka_run_group_tests(tests, set_fakes, NULL);
 }

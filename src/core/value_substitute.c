@@ -12,7 +12,7 @@
 
 static const char *from_process(const void *arg GG_UNUSED, const char *name)
 {
-	return secure_getenv(name);
+	return getenv(name);
 }
 
 const struct gg_environment gg_environment_process = {.get = from_process};
@@ -154,8 +154,8 @@ int gg_value_substitute(struct gg_arena *arena, struct gg_value *v, const struct
 		.value = v,
 		.out = GG_BUF(v->text.len + (4U << 20))};
 	substitute(&s, v->text);
-	struct gg_str text = gg_buf_view(&s.out);
-	if (s.out.error == 0 && (!gg_utf8_valid(text) || memchr(text.p ? text.p : "x", 0, text.len))) {
+	struct gg_str text = s.out.len ? gg_buf_view(&s.out) : GG_STR("");
+	if (s.out.error == 0 && (!gg_utf8_valid(text) || memchr(text.p, 0, text.len))) {
 		gg_problem(problems, v, "what this stands for is no UTF-8 text without zero bytes");
 		text.len = 0;
 	}

@@ -236,7 +236,7 @@ int gg_tree_put(struct gg_tree *t, const struct gg_tree_scalar *s)
 	size_t anchor = 0;
 	unsigned line = s->at.line, column = s->at.column;
 	bool key = gg_tree_wants_key(t);
-	if (!gg_utf8_valid(s->text) || memchr(s->text.p ? s->text.p : "x", 0, s->text.len))
+	if (!gg_utf8_valid(s->text) || memchr(s->text.p, 0, s->text.len))
 		return gg_tree_fail(t, -EINVAL, line, column, "expected UTF-8 text without zero bytes");
 	struct gg_value *v = new_value(t, s->null && !key ? GG_VALUE_NULL : GG_VALUE_SCALAR, line, column);
 	const char *copy = v ? gg_arena_str(t->arena, s->text) : NULL;

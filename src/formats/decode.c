@@ -75,7 +75,8 @@ int gg_decode_add_text(struct gg_batch **batch, uint32_t signal, int64_t time_ns
 
 static double unit_ns(enum gg_time_unit unit, double value)
 {
-	static const double units[] = {[GG_TIME_S] = 1e9, [GG_TIME_MS] = 1e6, [GG_TIME_US] = 1e3, [GG_TIME_NS] = 1};
+	static const double units[] = {
+		[GG_TIME_S] = 1e9, [GG_TIME_MS] = 1e6, [GG_TIME_US] = 1e3, [GG_TIME_NS] = 1};
 	if (unit != GG_TIME_AUTO)
 		return units[unit];
 	double size = fabs(value); /* 1e11 s is the year 5138; 1e11 ms is 1973 */
@@ -104,8 +105,7 @@ int gg_decode_time(struct gg_str text, enum gg_time_unit unit, int64_t *ret_utc_
 const char *const gg_format_names[] = {"plain", "json", NULL};
 const char *const gg_time_unit_names[] = {"auto", "s", "ms", "us", "ns", NULL};
 
-const struct gg_option gg_pick_table[] = {
-	GG_OPTION(struct gg_pick, signal, KEY, .help = "The signal's name"),
+const struct gg_option gg_pick_table[] = {GG_OPTION(struct gg_pick, signal, KEY, .help = "The signal's name"),
 	GG_OPTION(struct gg_pick, pointer, STRING, .flags = GG_MAIN | GG_REQUIRED, .example = "/sensor/temp",
 		.help = "JSON Pointer of its value"),
 	{0}};
@@ -136,7 +136,8 @@ int gg_format_rule_make(
 		.picks = o->signals.items,
 		.pick_count = o->signals.count};
 	if (rule.time.len && rule.time.p[0] != '/')
-		return gg_error_set(e, -EINVAL, "time \"%s\": expected a JSON Pointer such as \"/ts\"", o->time);
+		return gg_error_set(
+			e, -EINVAL, "time \"%s\": expected a JSON Pointer such as \"/ts\"", o->time);
 	for (size_t i = 0; i < rule.pick_count; i++)
 		if (rule.picks[i].pointer[0] && rule.picks[i].pointer[0] != '/')
 			return gg_error_set(e, -EINVAL,
@@ -151,6 +152,6 @@ int gg_format_rule_make(
 int gg_decode(struct gg_decoder *d, const struct gg_format_rule *rule, struct gg_str name,
 	struct gg_str payload, int64_t received_ns, struct gg_batch **batch)
 {
-	return rule->format == GG_FORMAT_JSON ? gg_decode_json(d, rule, name, payload, received_ns, batch) :
-						gg_decode_plain(d, rule, name, payload, received_ns, batch);
+	return rule->format == GG_FORMAT_JSON ? gg_decode_json(d, rule, name, payload, received_ns, batch)
+					      : gg_decode_plain(d, rule, name, payload, received_ns, batch);
 }

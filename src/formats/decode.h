@@ -69,7 +69,8 @@ extern const struct gg_option gg_pick_table[];
 			.help = "The signal, where neither topic nor payload names it"),                     \
 		GG_FORMAT_ROW(type, member, signals, MAP, GG_SUB(gg_pick_table, struct gg_pick),             \
 			.example = "{ temperature: /t }",                                                    \
-			.help = "Signals to pick out of the payload, by JSON Pointer; without it all are taken")
+			.help = "Signals to pick out of the payload, by JSON Pointer; without it all are "   \
+				"taken")
 
 struct gg_format_rule {
 	enum gg_format format;

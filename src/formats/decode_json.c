@@ -22,12 +22,12 @@ struct walk {
 	const struct gg_format_rule *rule;
 	struct gg_batch **batch;
 	struct gg_json_reader r;
-	struct gg_str name;	/* the topic's signal */
-	struct gg_str time;	/* path of the time */
-	int64_t time_ns;	/* of what is being read */
-	bool in_list;		/* elements of a list of samples: "t" and "v" have their meaning */
+	struct gg_str name; /* the topic's signal */
+	struct gg_str time; /* path of the time */
+	int64_t time_ns;    /* of what is being read */
+	bool in_list;       /* elements of a list of samples: "t" and "v" have their meaning */
 	unsigned samples;
-	size_t start;		/* where the element's own path begins, behind the topic's signal */
+	size_t start; /* where the element's own path begins, behind the topic's signal */
 	size_t len;
 	char path[GG_SIGNAL_NAME * 2];
 };
@@ -82,8 +82,9 @@ static struct gg_str signal_name(const struct walk *w)
 
 static int read_time(struct walk *w, enum gg_json_token t, int64_t *ret_ns)
 {
-	return t == GG_JSON_STRING || t == GG_JSON_NUMBER ? gg_decode_time(w->r.text, w->rule->time_unit, ret_ns) :
-							    -EINVAL;
+	return t == GG_JSON_STRING || t == GG_JSON_NUMBER
+		       ? gg_decode_time(w->r.text, w->rule->time_unit, ret_ns)
+		       : -EINVAL;
 }
 
 static int emit_text(struct walk *w, uint32_t signal)
@@ -271,8 +272,7 @@ static int pick(struct walk *w, struct gg_str payload)
 		w->start = 0;
 		enum gg_json_token t = gg_json_next(&w->r);
 		if (rc == 0)
-			rc = t == GG_JSON_OBJECT || t == GG_JSON_ARRAY ? flatten(w, t) :
-									 emit(w, t, name);
+			rc = t == GG_JSON_OBJECT || t == GG_JSON_ARRAY ? flatten(w, t) : emit(w, t, name);
 	}
 	return rc;
 }

@@ -34,7 +34,8 @@ static int parse_placeholder(
 			GG_STR_ARG(whole), GG_STR_ARG(name));
 	if (rest && (!last || at->before.len || at->after.len))
 		return gg_error_set(e, -EINVAL,
-			"topic pattern \"%.*s\": {signal...} must be the whole last level", GG_STR_ARG(whole));
+			"topic pattern \"%.*s\": {signal...} must be the whole last level",
+			GG_STR_ARG(whole));
 	*has = true;
 	at->names_signal = rest;
 	at->kind = rest ? GG_LEVEL_REST : has == &p->has_device ? GG_LEVEL_DEVICE : GG_LEVEL_SIGNAL;
@@ -132,8 +133,8 @@ bool gg_topic_pattern_is_own(const struct gg_topic_pattern *p, struct gg_str fil
 	return false;
 }
 
-size_t gg_topic_pattern_fill(const struct gg_topic_pattern *p, struct gg_str device, struct gg_str signal,
-	char *to, size_t size)
+size_t gg_topic_pattern_fill(
+	const struct gg_topic_pattern *p, struct gg_str device, struct gg_str signal, char *to, size_t size)
 {
 	size_t n = 0;
 	for (unsigned i = 0; i < p->count; i++) {
@@ -141,9 +142,9 @@ size_t gg_topic_pattern_fill(const struct gg_topic_pattern *p, struct gg_str dev
 		bool rest = at->kind == GG_LEVEL_REST;
 		if (at->kind == GG_LEVEL_ANY || (rest && !at->names_signal))
 			return 0;
-		struct gg_str inner = at->kind == GG_LEVEL_DEVICE ? device :
-			at->kind == GG_LEVEL_TEXT		  ? gg_str_n("", 0) :
-								    signal;
+		struct gg_str inner = at->kind == GG_LEVEL_DEVICE ? device
+				      : at->kind == GG_LEVEL_TEXT ? gg_str_n("", 0)
+								  : signal;
 		struct gg_str before = rest ? gg_str_n("", 0) : at->before;
 		size_t need = (i ? 1 : 0) + before.len + inner.len + at->after.len;
 		if (n + need >= size || (!rest && gg_str_find(inner, '/') < inner.len))

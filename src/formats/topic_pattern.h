@@ -23,7 +23,7 @@ enum gg_pattern_kind { GG_LEVEL_TEXT, GG_LEVEL_ANY, GG_LEVEL_DEVICE, GG_LEVEL_SI
 struct gg_topic_pattern {
 	struct {
 		enum gg_pattern_kind kind;
-		bool names_signal;	     /* GG_LEVEL_REST written as {signal...} */
+		bool names_signal;           /* GG_LEVEL_REST written as {signal...} */
 		struct gg_str before, after; /* literal text; before is all of a GG_LEVEL_TEXT */
 	} levels[GG_PATTERN_LEVELS];
 	unsigned count;
@@ -44,7 +44,7 @@ bool gg_topic_pattern_match(
 bool gg_topic_pattern_is_own(const struct gg_topic_pattern *p, struct gg_str filter, struct gg_str device);
 /* The topic for a device and signal: the way back, for commands. '+' and '#' have none. Returns the length,
  * 0 when it does not fit or the pattern has no way back. */
-size_t gg_topic_pattern_fill(const struct gg_topic_pattern *p, struct gg_str device, struct gg_str signal,
-	char *to, size_t size);
+size_t gg_topic_pattern_fill(
+	const struct gg_topic_pattern *p, struct gg_str device, struct gg_str signal, char *to, size_t size);
 
 #endif

@@ -33,6 +33,10 @@ static int parse_unix(
 {
 	if (path.len == 0)
 		return refuse(e, text, "the path is missing");
+	if (path.p[0] != '/')
+		return refuse(e, text, "the path of a unix socket begins with \"/\"");
+	while (path.len > 1 && path.p[1] == '/') /* the same file, and told from "unix://" when written */
+		path = gg_str_n(path.p + 1, path.len - 1);
 	if (path.len > UNIX_PATH_MAX_LEN)
 		return refuse(e, text, "the path of a unix socket has at most 107 bytes");
 	*ret_address = (struct gg_address){.scheme = "unix"};
@@ -116,6 +120,8 @@ int gg_address_parse(
 	const char *wrong = split_port(rest, &host, &port);
 	if (wrong)
 		return refuse(e, text, wrong);
+	if (gg_str_is(host, "unix")) /* "unix:1883" is a path */
+		return refuse(e, text, "\"unix\" is followed by a path");
 	if (host.len == 0)
 		return refuse(e, text, "the host is missing (0.0.0.0 stands for every interface)");
 	if (gg_str_copy(a.host, sizeof a.host, host) >= sizeof a.host)

@@ -52,8 +52,10 @@ int gg_mqtt_frame(struct gg_str input, size_t max_packet, struct gg_mqtt_frame *
 			*ret_need = head + length;
 		return -EAGAIN;
 	}
-	*ret_frame = (struct gg_mqtt_frame){
-		.type = p[0] >> 4, .flags = p[0] & 0x0f, .size = head + length, .body = {input.p + head, length}};
+	*ret_frame = (struct gg_mqtt_frame){.type = p[0] >> 4,
+		.flags = p[0] & 0x0f,
+		.size = head + length,
+		.body = {input.p + head, length}};
 	return 0;
 }
 
@@ -148,7 +150,8 @@ static void decode_connect(struct decode *d, struct gg_mqtt_packet *p)
 		c->user = read_text(d->r);
 	if (password)
 		c->password = read_binary(d->r);
-	if (gg_mqtt_has(&c->properties, GG_MQTT_AUTH_DATA) && !gg_mqtt_has(&c->properties, GG_MQTT_AUTH_METHOD))
+	if (gg_mqtt_has(&c->properties, GG_MQTT_AUTH_DATA) &&
+		!gg_mqtt_has(&c->properties, GG_MQTT_AUTH_METHOD))
 		fail(d->r, GG_MQTT_PROTOCOL_ERROR, d->reason); /* §3.1.2.11.10 */
 }
 

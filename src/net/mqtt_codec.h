@@ -150,8 +150,8 @@ static inline void gg_mqtt_set(struct gg_mqtt_properties *p, enum gg_mqtt_proper
 }
 
 /* Reads length and properties of a packet of that type. Failure is the reader's; *ret_reason says which. */
-void gg_mqtt_read_properties(struct gg_reader *r, enum gg_mqtt_type type, struct gg_mqtt_properties *ret_p,
-	uint8_t *ret_reason);
+void gg_mqtt_read_properties(
+	struct gg_reader *r, enum gg_mqtt_type type, struct gg_mqtt_properties *ret_p, uint8_t *ret_reason);
 /* Without the length in front. */
 size_t gg_mqtt_properties_size(const struct gg_mqtt_properties *p);
 /* With the length in front. */
@@ -234,7 +234,7 @@ struct gg_mqtt_packet {
 /* A packet's frame: what the fixed header says (§2.1). */
 struct gg_mqtt_frame {
 	uint8_t type, flags;
-	size_t size;	    /* of the whole packet */
+	size_t size;        /* of the whole packet */
 	struct gg_str body; /* what follows the fixed header */
 };
 

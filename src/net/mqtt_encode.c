@@ -13,8 +13,8 @@ static size_t properties_size(const struct gg_mqtt_properties *p, enum gg_mqtt_v
 	return gg_mqtt_varint_size(size) + size;
 }
 
-static void write_properties(struct gg_writer *w, const struct gg_mqtt_properties *p,
-	enum gg_mqtt_version version)
+static void write_properties(
+	struct gg_writer *w, const struct gg_mqtt_properties *p, enum gg_mqtt_version version)
 {
 	if (version != GG_MQTT_V5)
 		return;
@@ -42,7 +42,8 @@ static void write_head(struct gg_writer *w, uint8_t type, uint8_t flags, size_t 
 
 static size_t publish_length(const struct gg_mqtt_publish *p, enum gg_mqtt_version version)
 {
-	return 2 + p->topic.len + (p->qos ? 2 : 0) + properties_size(&p->properties, version) + p->payload.len;
+	return 2 + p->topic.len + (p->qos ? 2 : 0) + properties_size(&p->properties, version) +
+	       p->payload.len;
 }
 
 size_t gg_mqtt_publish_size(const struct gg_mqtt_publish *p, enum gg_mqtt_version version)
@@ -71,7 +72,7 @@ static size_t connect_length(const struct gg_mqtt_connect *c)
 	size_t n = 10 + properties_size(&c->properties, version) + 2 + c->client_id.len;
 	if (c->has_will)
 		n += properties_size(&c->will.properties, version) + 4 + c->will.topic.len +
-			c->will.payload.len;
+		     c->will.payload.len;
 	if (c->has_user)
 		n += 2 + c->user.len;
 	if (c->has_password)
@@ -228,7 +229,8 @@ void gg_mqtt_encode(struct gg_writer *w, const struct gg_mqtt_packet *p, enum gg
 		gg_mqtt_encode_publish(w, &p->publish, version);
 		return;
 	}
-	bool two = p->type == GG_MQTT_PUBREL || p->type == GG_MQTT_SUBSCRIBE || p->type == GG_MQTT_UNSUBSCRIBE;
+	bool two =
+		p->type == GG_MQTT_PUBREL || p->type == GG_MQTT_SUBSCRIBE || p->type == GG_MQTT_UNSUBSCRIBE;
 	write_head(w, p->type, two ? 2 : 0, body_length(p, version));
 	if (p->type >= GG_MQTT_PUBACK && p->type <= GG_MQTT_PUBCOMP)
 		write_ack(w, &p->ack, version);

@@ -8,7 +8,7 @@
 
 struct gg_topic_node {
 	struct gg_topic_node *parent, *plus, *hash; /* the wildcards' nodes stand outside of children */
-	struct gg_map children;			    /* level -> node */
+	struct gg_map children;                     /* level -> node */
 	struct gg_topic_entry *entries;
 	size_t child_count;  /* with plus and hash */
 	struct gg_str level; /* the parent's key, or a literal */
@@ -57,7 +57,7 @@ bool gg_mqtt_filter_valid(struct gg_str filter)
 	if (!gg_mqtt_filter_shared(filter, &group, &rest))
 		return levels_valid(filter);
 	return group.len && gg_str_find(group, '+') == group.len && gg_str_find(group, '#') == group.len &&
-		levels_valid(rest);
+	       levels_valid(rest);
 }
 
 bool gg_mqtt_filter_has_wildcard(struct gg_str filter)
@@ -122,8 +122,8 @@ static int link_child(struct gg_topic_node *parent, struct gg_str level, struct 
 	return 0;
 }
 
-static int make_child(
-	struct gg_topic_tree *t, struct gg_topic_node *parent, struct gg_str level, struct gg_topic_node **ret)
+static int make_child(struct gg_topic_tree *t, struct gg_topic_node *parent, struct gg_str level,
+	struct gg_topic_node **ret)
 {
 	if (t->nodes >= t->max_nodes)
 		return -EDQUOT;
@@ -264,8 +264,7 @@ static void match(const struct walk *w, const struct gg_topic_node *n, struct gg
 		return;
 	}
 	struct gg_str level = next_level(&left);
-	const struct gg_topic_node *child =
-		n->children.count ? gg_map_get_ptr(&n->children, level) : NULL;
+	const struct gg_topic_node *child = n->children.count ? gg_map_get_ptr(&n->children, level) : NULL;
 	if (child)
 		match(w, child, left, true);
 	if (n->plus && wildcards)

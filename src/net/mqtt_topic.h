@@ -55,7 +55,9 @@ struct gg_topic_entry *gg_topic_tree_at(const struct gg_topic_tree *t, struct gg
 
 /* found() must not change the tree. */
 typedef void gg_topic_found(void *arg, struct gg_topic_entry *entry);
-void gg_topic_tree_match(const struct gg_topic_tree *t, struct gg_str topic, gg_topic_found *found, void *arg);
-void gg_topic_tree_find(const struct gg_topic_tree *t, struct gg_str filter, gg_topic_found *found, void *arg);
+void gg_topic_tree_match(
+	const struct gg_topic_tree *t, struct gg_str topic, gg_topic_found *found, void *arg);
+void gg_topic_tree_find(
+	const struct gg_topic_tree *t, struct gg_str filter, gg_topic_found *found, void *arg);
 
 #endif

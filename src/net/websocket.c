@@ -216,10 +216,11 @@ static ssize_t websocket_recv(struct gg_layer *l, void *to, size_t room)
 		return w->end_status;
 	while (rc == 1 && got < room) {
 		size_t n = gg_min_size(room - got, w->chunk.len);
-		if (n)
+		if (n) {
 			memcpy((uint8_t *)to + got, w->chunk.p, n);
-		w->chunk = gg_str_n(w->chunk.p + n, w->chunk.len - n);
-		got += n;
+			w->chunk = gg_str_n(w->chunk.p + n, w->chunk.len - n);
+			got += n;
+		}
 		if (got < room)
 			rc = next_piece(w);
 	}

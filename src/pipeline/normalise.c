@@ -8,14 +8,14 @@
  * boiler's temperature and its burner. A value that can't be what is asked (text that is no number, too large
  * for an integer) is not dropped but becomes bad. It keeps no state; order and clocks are nothing to it.
  */
+#include "pipeline/expr.h"
 #include "pipeline/stages_internal.h"
-#include "pipeline/units.h"
 
 #include <math.h>
 
 struct normalise_slot {
-	struct gg_units *units; /* NULL: as it is */
-	bool numbers;           /* scale, offset, units or clamp apply */
+	struct gg_expr_linear units; /* into the unit asked for */
+	bool numbers;                /* scale, offset, units or clamp apply */
 };
 
 static int read_clamp(struct normalise *n, struct gg_error *e)
@@ -39,10 +39,12 @@ static int normalise_init(void *self, struct gg_host *host, struct gg_error *e)
 			e, -EINVAL, "type is \"%s\": bool, int, uint or float was expected", n->type);
 	if (!isfinite(n->scale) || !isfinite(n->offset))
 		return gg_error_set(e, -EINVAL, "scale and offset must be finite numbers");
-	int rc = n->unit ? gg_units_check(n->unit, e) : 0;
-	if (rc == 0 && n->from)
-		rc = gg_units_check(n->from, e);
-	return rc ? rc : read_clamp(n, e);
+	const char *const units[] = {n->unit, n->from};
+	for (size_t i = 0; i < GG_COUNT(units); i++)
+		if (units[i] && !gg_unit_known(units[i]))
+			return gg_error_set(e, -EINVAL,
+				"\"%.64s\" is no unit as UDUNITS writes it (degC, bar, m3/h, ...)", units[i]);
+	return read_clamp(n, e);
 }
 
 /* "{device}.{signal}" with its parts filled in. Errors: -EINVAL, -E2BIG. */
@@ -83,11 +85,24 @@ static const char *unit_of(const struct normalise *n, const struct gg_signal_inf
 	return n->from;
 }
 
-static double applied(const struct normalise *n, const struct gg_units *u, double v)
+static int find_units(
+	const struct normalise *n, const char *unit, struct normalise_slot *s, struct gg_error *e)
 {
-	v = v * n->scale + n->offset;
-	if (u)
-		v = gg_units_convert(u, v);
+	s->units = (struct gg_expr_linear){1, 0};
+	if (!unit || strcmp(unit, n->unit) == 0)
+		return 0;
+	int rc = gg_unit_linear(unit, n->unit, &s->units);
+	if (rc == -EINVAL)
+		return gg_error_set(e, rc, "its unit \"%.64s\" is none that UDUNITS knows", unit);
+	if (rc < 0)
+		return gg_error_set(e, rc, "its unit %s can't be converted to %s", unit, n->unit);
+	s->numbers = true;
+	return 0;
+}
+
+static double applied(const struct normalise *n, const struct gg_expr_linear *u, double v)
+{
+	v = (v * n->scale + n->offset) * u->scale + u->offset;
 	if (n->clamps)
 		v = v < n->low ? n->low : v > n->high ? n->high : v;
 	return v;
@@ -105,7 +120,7 @@ static struct gg_signal_spec spec_after(const struct normalise *n, const struct 
 	else if (s->numbers && !switches)
 		spec.type = GG_TYPE_FLOAT;
 	if (s->numbers && info->low < info->high) {
-		double a = applied(n, s->units, info->low), b = applied(n, s->units, info->high);
+		double a = applied(n, &s->units, info->low), b = applied(n, &s->units, info->high);
 		spec.low = a < b ? a : b;
 		spec.high = a < b ? b : a;
 	}
@@ -121,10 +136,11 @@ static int normalise_add_slot(
 	if (!s)
 		return gg_error_set(e, -ENOMEM, "out of memory");
 	const char *unit = unit_of(n, slot->info);
-	int rc = unit ? gg_units_new(unit, n->unit, &s->units, e) : 0;
+	int rc = find_units(n, unit, s, e);
 	if (rc < 0)
 		return rc;
-	s->numbers = s->units || n->clamps || n->scale < 1 || n->scale > 1 || n->offset < 0 || n->offset > 0;
+	s->numbers =
+		s->numbers || n->clamps || n->scale < 1 || n->scale > 1 || n->offset < 0 || n->offset > 0;
 	if (n->name && make_name(n->name, slot->info, name, sizeof name) < 0)
 		return gg_error_set(e, -EINVAL,
 			"name is \"%s\": letters with {device} and {signal} in it were expected", n->name);
@@ -195,7 +211,7 @@ static void normalise_one(const struct normalise *n, const struct gg_flow *flow,
 	if (s->quality == GG_BAD || !gg_type_is_number(s->type))
 		return;
 	if (slot->numbers && (s->type != GG_TYPE_BOOL || n->to_type != GG_TYPE_NONE)) {
-		s->v.f = applied(n, slot->units, gg_sample_number(s));
+		s->v.f = applied(n, &slot->units, gg_sample_number(s));
 		s->type = GG_TYPE_FLOAT;
 		if (!isfinite(s->v.f))
 			spoil(s, GG_REASON_NOT_A_NUMBER);
@@ -213,8 +229,6 @@ static void normalise_process(void *self, struct gg_flow *flow)
 static void normalise_fini(void *self)
 {
 	struct normalise *n = self;
-	for (uint32_t i = 0; i < n->slots.count; i++)
-		gg_units_free(((struct normalise_slot *)(void *)n->slots.items)[i].units);
 	gg_slots_done(&n->slots);
 }
 

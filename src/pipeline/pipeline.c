@@ -42,7 +42,9 @@ static void find_intake(struct gg_pipeline *p)
 		state_before = state_before || s->ops->took;
 	}
 	for (uint32_t i = 0; i < p->stage_count; i++)
-		p->derives = p->derives || stage_alters(&p->stages[i]);
+		p->alters = p->alters || stage_alters(&p->stages[i]) ||
+			    (i > p->leading && (p->stages[i].ops->flags & GG_STAGE_FILTER));
+	p->derives = p->alters || p->leading < p->stage_count;
 }
 
 static void stage_metrics(struct gg_pipeline *p, struct stage *s)
@@ -84,18 +86,26 @@ static int begin_stage(struct gg_pipeline *p, const struct gg_pipeline_stage *fr
 	return rc;
 }
 
-static int copy_patterns(struct gg_pipeline *p, const struct gg_strings *select)
+static int copy_patterns(struct gg_pipeline *p, const struct gg_strings *from, const char *prefix)
 {
-	p->patterns = calloc(select->count ? select->count : 1, sizeof *p->patterns);
-	if (!p->patterns)
-		return -ENOMEM;
-	for (size_t i = 0; i < select->count; i++) {
-		p->patterns[i] = gg_str_dup(gg_str(select->items[i]));
-		if (!p->patterns[i])
+	for (size_t i = 0; i < from->count; i++) {
+		struct gg_buf text GG_CLEANUP(gg_buf_done) = GG_BUF(1024);
+		gg_buf_printf(&text, "%s%s", prefix, from->items[i]);
+		char *copy = text.error ? NULL : gg_str_dup(gg_buf_view(&text));
+		if (!copy)
 			return -ENOMEM;
-		p->pattern_count++;
+		p->patterns[p->pattern_count++] = copy;
 	}
 	return 0;
+}
+
+static int take_patterns(struct gg_pipeline *p, const struct gg_pipeline_config *c)
+{
+	p->patterns = calloc(c->select.count + c->exclude.count + 1, sizeof *p->patterns);
+	if (!p->patterns)
+		return -ENOMEM;
+	int rc = copy_patterns(p, &c->select, "");
+	return rc ? rc : copy_patterns(p, &c->exclude, "!");
 }
 
 static int take_buffers(struct gg_pipeline *p)
@@ -118,7 +128,7 @@ static int build(struct gg_pipeline *p, const struct gg_pipeline_config *c, stru
 	p->due_ns = INT64_MAX;
 	p->name = gg_str_dup(gg_str(c->name));
 	p->stages = calloc(c->stage_count ? c->stage_count : 1, sizeof *p->stages);
-	if (!p->name || !p->stages || copy_patterns(p, &c->select) < 0 || take_buffers(p) < 0)
+	if (!p->name || !p->stages || take_patterns(p, c) < 0 || take_buffers(p) < 0)
 		return gg_error_set(e, -ENOMEM, "out of memory");
 	int rc = gg_device_make(gg_str(c->name), &p->device);
 	if (rc < 0)
@@ -324,8 +334,10 @@ void pipeline_find_due(struct gg_pipeline *p)
 static void tick_stage(struct gg_pipeline *p, uint32_t k, const struct gg_pipeline_sink *sink)
 {
 	struct stage *s = &p->stages[k];
-	int64_t due;
-	while (s->ops->tick && s->ops->due && (due = s->ops->due(s->self)) <= p->now_ns) {
+	while (s->ops->tick && s->ops->due) {
+		int64_t due = s->ops->due(s->self);
+		if (due == INT64_MAX || due > p->now_ns)
+			break;
 		struct gg_flow flow = run_view(p, &p->derive, p->derive.count, NULL);
 		p->current = s;
 		s->ops->tick(s->self, &flow);
@@ -367,7 +379,7 @@ void gg_pipeline_run(struct gg_pipeline *p, const struct gg_batch *batch, int64_
 	int64_t began = gg_clock_monotonic(&gg_clock_system);
 	if (now_ns > p->now_ns)
 		p->now_ns = now_ns;
-	if (p->now_ns >= p->due_ns)
+	if (p->due_ns < INT64_MAX && p->now_ns >= p->due_ns)
 		tick_all(p, sink);
 	p->intake.count = 0;
 	for (uint32_t at = 0; at < batch->count;) {

@@ -30,7 +30,8 @@ struct gg_pipeline_stage {
 /* Everything in it is borrowed and outlives the pipeline, but for the struct and its two arrays. */
 struct gg_pipeline_config {
 	const char *name;
-	struct gg_strings select; /* patterns over "device/signal"; a leading '!' takes out again */
+	struct gg_strings select;  /* patterns over "device/signal"; a leading '!' takes out again */
+	struct gg_strings exclude; /* what matches any of these is left out whatever select says */
 	const struct gg_pipeline_stage *stages;
 	size_t stage_count;
 	/* May be NULL: gg_glob() over the signal's name. For patterns that ask for more, as a device's label.

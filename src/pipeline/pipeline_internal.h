@@ -45,13 +45,14 @@ struct run_buffer {
 struct gg_pipeline {
 	char *name;
 	struct gg_pipeline_config config;
-	char **patterns;
+	char **patterns; /* those to exclude come last, with a '!' */
 	size_t pattern_count;
 	uint32_t device;
 	struct stage *stages;
 	uint32_t stage_count, leading; /* the first `leading` stages are intake */
 	bool one_by_one;               /* the leading filters must be asked sample by sample */
 	bool derives;                  /* something comes out */
+	bool alters;                   /* the sources too, as they are no longer what came in */
 
 	uint32_t *slot_of; /* by signal index: 0 not yet asked, SLOT_NO, else slot + 1 */
 	uint32_t slot_of_count;

@@ -170,7 +170,7 @@ static int join_slot(struct gg_pipeline *p, uint32_t slot, struct gg_error *e)
 		}
 	}
 	struct slot *s = &p->slots[slot];
-	if (s->out != GG_NONE || !p->derives)
+	if (s->out != GG_NONE || !p->alters)
 		return 0;
 	struct gg_signal_spec spec = {.type = s->info.type,
 		.unit = s->info.unit,

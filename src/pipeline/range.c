@@ -11,6 +11,9 @@
 
 #include <math.h>
 
+/* The defaults of the options: wider than anything measured. */
+#define NOT_GIVEN 1e308
+
 struct range_slot {
 	double low, high;
 };
@@ -34,7 +37,7 @@ static int range_add_slot(
 	if (!s)
 		return gg_error_set(e, -ENOMEM, "out of memory");
 	*s = (struct range_slot){r->low, r->high};
-	if (isinf(r->low) && isinf(r->high) && slot->info->low < slot->info->high)
+	if (r->low <= -NOT_GIVEN && r->high >= NOT_GIVEN && slot->info->low < slot->info->high)
 		*s = (struct range_slot){slot->info->low, slot->info->high};
 	return 0;
 }
@@ -97,8 +100,8 @@ static void range_fini(void *self)
 static const char *const choices[] = {"drop", "bad", "clamp", NULL};
 
 static const struct gg_option options[] = {
-	GG_OPTION(struct range, low, FLOAT, .def = "-inf", .help = "The lowest plausible value"),
-	GG_OPTION(struct range, high, FLOAT, .def = "inf", .help = "The highest plausible value"),
+	GG_OPTION(struct range, low, FLOAT, .def = "-1e308", .help = "The lowest plausible value"),
+	GG_OPTION(struct range, high, FLOAT, .def = "1e308", .help = "The highest plausible value"),
 	GG_OPTION(struct range, otherwise, CHOICE, .name = "else", .def = "drop", .choices = choices,
 		.help = "What happens to values outside: they are dropped, get bad quality, or become the "
 			"nearer "

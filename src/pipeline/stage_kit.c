@@ -73,8 +73,9 @@ void gg_passed_save(const struct gg_passed *p, struct gg_buf *to)
 
 int gg_passed_load(struct gg_passed *p, struct gg_reader *from)
 {
-	struct gg_passed q = {
-		.any = gg_read_u8(from) != 0, .time_ns = gg_read_i64(from), .bits = gg_read_le64(from)};
+	struct gg_passed q = {.any = gg_read_u8(from) != 0};
+	q.time_ns = gg_read_i64(from);
+	q.bits = gg_read_le64(from);
 	q.type = gg_read_u8(from);
 	q.quality = gg_read_u8(from);
 	q.aux = gg_read_le16(from);

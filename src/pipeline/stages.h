@@ -14,5 +14,7 @@ extern const struct gg_component gg_stage_duplicate;
 extern const struct gg_component gg_stage_throttle;
 extern const struct gg_component gg_stage_window;
 extern const struct gg_component gg_stage_detect;
+extern const struct gg_component gg_stage_compute;
+extern const struct gg_component gg_stage_lua;
 
 #endif

@@ -22,7 +22,7 @@ struct change {
 enum range_else { RANGE_DROP, RANGE_BAD, RANGE_CLAMP };
 
 struct range {
-	double low, high; /* infinite: not given */
+	double low, high; /* 1e308 either way: not given */
 	int otherwise;    /* enum range_else */
 	struct gg_slots slots;
 };
@@ -101,11 +101,10 @@ enum detect_give { DETECT_SCORE = 1, DETECT_BAND = 2, DETECT_ANOMALY = 4 };
 
 struct detect {
 	struct gg_strings give;
-	bool every_sample;
-	int64_t max_silence_ns;
-	unsigned gives;
-	int64_t due_ns;
-	struct gg_pipeline *pipeline;
+	bool every_sample, missing;
+	unsigned gives; /* enum detect_give */
+	int64_t due_ns; /* not later than the first slot's */
+	const char *pipeline;
 	struct gg_slots slots;
 };
 

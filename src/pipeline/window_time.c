@@ -45,8 +45,10 @@ static void end_window(struct window *w, struct window_slot *s, struct gg_flow *
 	s->next_end = gg_time_add(end, w->every_ns);
 }
 
-/* Ends all windows that end at `bound` or before. False when there was no room to tell all. */
-static bool advance(struct window *w, struct window_slot *s, struct gg_flow *flow, int64_t bound)
+/* Ends all windows that end at `bound` or before. By time alone it may stop for want of room and be called
+ * again; for a sample it must come to its end, and what finds no room is counted as dropped. */
+static void advance(
+	struct window *w, struct window_slot *s, struct gg_flow *flow, int64_t bound, bool may_stop)
 {
 	unsigned empty = 0;
 	while (s->next_end <= bound && s->next_end < INT64_MAX) {
@@ -54,11 +56,10 @@ static bool advance(struct window *w, struct window_slot *s, struct gg_flow *flo
 			s->next_end = gg_time_add(gg_time_floor(bound, w->every_ns), w->every_ns);
 			break;
 		}
-		if (gg_flow_room(flow) < w->give_count)
-			return false;
+		if (may_stop && gg_flow_room(flow) < w->give_count)
+			return;
 		end_window(w, s, flow);
 	}
-	return true;
 }
 
 static void begin(const struct window *w, struct window_slot *s, int64_t t, int64_t now_ns)
@@ -102,7 +103,7 @@ static void ring_sample(
 	if (gg_time_add(start, w->size_ns) < s->next_end) {
 		if (!clock_was_set(s, flow, t))
 			return;
-		while (s->filled && gg_flow_room(flow) >= w->give_count && s->next_end < INT64_MAX)
+		while (s->filled && s->next_end < INT64_MAX)
 			end_window(w, s, flow);
 		for (uint32_t i = 0; i < w->panes; i++)
 			pane_clear(&s->panes[i]);
@@ -114,7 +115,7 @@ static void ring_sample(
 	if (t >= s->newest_ns) {
 		s->newest_ns = t;
 		s->seen_ns = flow->now_ns;
-		advance(w, s, flow, gg_time_sub(t, w->late_ns));
+		advance(w, s, flow, gg_time_sub(t, w->late_ns), false);
 	}
 	put(pane_at(w, s, start), s, sample);
 }
@@ -232,12 +233,13 @@ void window_tick(void *self, struct gg_flow *flow)
 		struct window_slot *s = &((struct window_slot *)(void *)w->slots.items)[i];
 		int64_t its = window_slot_due(w, s);
 		bool room = gg_flow_room(flow) >= w->give_count;
-		if (its <= flow->now_ns && room) {
+		if (its < INT64_MAX && its <= flow->now_ns && room) {
 			int64_t there = gg_time_add(s->newest_ns, gg_time_sub(flow->now_ns, s->seen_ns));
 			if (w->by == WINDOW_SESSION)
 				end_session(w, s, flow);
 			else
-				advance(w, s, flow, gg_time_sub(there, gg_time_add(w->late_ns, w->grace_ns)));
+				advance(w, s, flow, gg_time_sub(there, gg_time_add(w->late_ns, w->grace_ns)),
+					true);
 			its = window_slot_due(w, s);
 		}
 		due = its < due ? its : due;

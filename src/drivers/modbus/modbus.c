@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The driver as the core sees it: options, life cycle, ops. One instance is one line with one or several devices;
- * what it does is in the files beside it:
+ * The driver as the core sees it: options, life cycle, ops. One instance is one line with one or several
+ * devices; what it does is in the files beside it:
  *
  *   modbus_options.c   what is written in the configuration ─▶ what the engine works with
  *   modbus_device.c    life and health of a unit, its groups      modbus_poll.c   one poll of a group
  *   modbus_line.c      connection, queue, answers                 modbus_write.c  writes
- *   modbus_plan.c      signals ─▶ few requests                    modbus_codec.c  frames   modbus_value.c  values
+ *   modbus_plan.c      signals ─▶ few requests                    modbus_codec.c  frames   modbus_value.c
+ * values
  */
 #include "drivers/modbus/modbus.h"
 
@@ -56,8 +57,8 @@ static int name_signals(struct gg_modbus *m, struct gg_modbus_unit *u, struct gg
 	for (uint32_t i = 0; i < u->count; i++) {
 		const struct gg_modbus_signal *s = &u->signals[i];
 		const struct gg_signal_spec spec = {.type = gg_modbus_table_is_bits(s->at.table)
-							    ? GG_TYPE_BOOL
-							    : gg_modbus_form_type(&s->form),
+								    ? GG_TYPE_BOOL
+								    : gg_modbus_form_type(&s->form),
 			.writable = s->writable,
 			.unit = u->specs[i].unit,
 			.title = u->specs[i].title,
@@ -67,7 +68,8 @@ static int name_signals(struct gg_modbus *m, struct gg_modbus_unit *u, struct gg
 		uint32_t index;
 		r = gg_host_signal(m->host, u->device.o.index, gg_str(s->name), &spec, &index);
 		if (r != 0)
-			return gg_error_set(e, r, "signal %s/%s: %s", u->device.o.name, s->name, strerror(-r));
+			return gg_error_set(
+				e, r, "signal %s/%s: %s", u->device.o.name, s->name, strerror(-r));
 		u->signals[i].index = index;
 	}
 	return 0;
@@ -87,13 +89,16 @@ static void make_stats(struct gg_modbus *m)
 	snprintf(label, sizeof label, "driver=\"%s\"", m->name);
 	s->requests = gg_metric_counter("modbus_requests_total", label, "Requests put on the line");
 	s->answers = gg_metric_counter("modbus_answers_total", label, "Answers that fit");
-	s->exceptions = gg_metric_counter("modbus_exceptions_total", label, "Exceptions that devices answered");
+	s->exceptions =
+		gg_metric_counter("modbus_exceptions_total", label, "Exceptions that devices answered");
 	s->timeouts = gg_metric_counter("modbus_timeouts_total", label, "Requests without an answer in time");
 	s->garbled = gg_metric_counter("modbus_garbled_total", label, "Answers that could not be understood");
 	s->reconnects = gg_metric_counter("modbus_disconnects_total", label, "Connections lost or refused");
 	s->polls = gg_metric_counter("modbus_polls_total", label, "Polls of a group of signals begun");
-	s->missed = gg_metric_counter("modbus_missed_total", label, "Polls left out: the one before was not through");
-	s->skipped = gg_metric_counter("modbus_skipped_total", label, "Polls left out or dropped: no room in the gateway");
+	s->missed = gg_metric_counter(
+		"modbus_missed_total", label, "Polls left out: the one before was not through");
+	s->skipped = gg_metric_counter(
+		"modbus_skipped_total", label, "Polls left out or dropped: no room in the gateway");
 	s->answer_time = gg_metric_histogram("modbus_answer_seconds", label, "From request to answer");
 	s->jitter = gg_metric_histogram("modbus_poll_jitter_seconds", label, "How late polls begin");
 }
@@ -188,8 +193,10 @@ static const struct gg_driver_ops ops = {
 const struct gg_component gg_driver_modbus = {
 	.name = "modbus",
 	.title = "Modbus TCP and RTU",
-	.help = "Reads and writes coils and registers of one device, or of several that share a connection or a serial "
-		"line. Neighbouring registers are read together; addresses a device refuses are found out and left "
+	.help = "Reads and writes coils and registers of one device, or of several that share a connection "
+		"or a serial "
+		"line. Neighbouring registers are read together; addresses a device refuses are found out "
+		"and left "
 		"alone, so that the other signals keep coming.",
 	.example = "boiler:\n"
 		   "  driver: modbus\n"

@@ -25,7 +25,7 @@ struct gg_modbus_device_config {
 struct gg_modbus_config {
 	const char *connect;
 	struct gg_modbus_device_config own; /* one device with the instance's name */
-	struct gg_many devices;		    /* of struct gg_modbus_device_config */
+	struct gg_many devices;             /* of struct gg_modbus_device_config */
 	struct gg_modbus_serial serial;
 	struct gg_tls_options tls;
 	int64_t timeout_ns, connect_timeout_ns, pause_ns, backoff_ns, backoff_max_ns;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads addresses; one table tells a table's word, its digit in the five- and six-digit forms and its function. */
+/* Reads addresses; one table tells a table's word, its digit in the five- and six-digit forms and its
+ * function. */
 #include "drivers/modbus/modbus_address.h"
 
 #include "drivers/modbus/modbus_codec.h"
@@ -40,14 +41,15 @@ static int parse_digits(struct gg_str text, struct gg_modbus_address *ret_addres
 {
 	if (text.len != 5 && text.len != 6)
 		return gg_error_set(e, -EINVAL,
-			"address \"%.*s\" could mean two things; expected e.g. \"holding %.*s\" (the address in the "
+			"address \"%.*s\" could mean two things; expected e.g. \"holding %.*s\" (the address "
+			"in the "
 			"protocol, from 0) or five or six digits such as 40001 (counted from 1)",
 			GG_STR_ARG(text), GG_STR_ARG(text));
 	uint64_t number = 0;
 	if (gg_parse_uint(gg_str_n(text.p + 1, text.len - 1), &number) != 0 || number < 1 || number > 65536)
 		return gg_error_set(e, -EINVAL,
-			"address \"%.*s\": behind its first digit a number from 1 to %s was expected", GG_STR_ARG(text),
-			text.len == 5 ? "9999" : "65536");
+			"address \"%.*s\": behind its first digit a number from 1 to %s was expected",
+			GG_STR_ARG(text), text.len == 5 ? "9999" : "65536");
 	for (uint8_t t = 0; t < GG_COUNT(tables); t++) {
 		if (tables[t].digit == text.p[0]) {
 			*ret_address = (struct gg_modbus_address){t, (uint16_t)(number - 1)};
@@ -55,7 +57,8 @@ static int parse_digits(struct gg_str text, struct gg_modbus_address *ret_addres
 		}
 	}
 	return gg_error_set(e, -EINVAL,
-		"address \"%.*s\": its first digit should be 0 (coil), 1 (discrete input), 3 (input register) or 4 "
+		"address \"%.*s\": its first digit should be 0 (coil), 1 (discrete input), 3 (input "
+		"register) or 4 "
 		"(holding register)",
 		GG_STR_ARG(text));
 }
@@ -93,14 +96,16 @@ int gg_modbus_address_parse(struct gg_str text, struct gg_modbus_address *ret_ad
 		uint64_t number = 0;
 		if (parse_number(rest, &number) != 0 || number > 65535)
 			return gg_error_set(e, -EINVAL,
-				"address \"%.*s\": behind \"%s\" a number from 0 to 65535 (or 0x0000 to 0xffff) was "
+				"address \"%.*s\": behind \"%s\" a number from 0 to 65535 (or 0x0000 to "
+				"0xffff) was "
 				"expected",
 				GG_STR_ARG(text), tables[t].name);
 		*ret_address = (struct gg_modbus_address){t, (uint16_t)number};
 		return 0;
 	}
 	return gg_error_set(e, -EINVAL,
-		"address \"%.*s\": expected \"coil N\", \"discrete N\", \"input N\" or \"holding N\" (from 0), or five or "
+		"address \"%.*s\": expected \"coil N\", \"discrete N\", \"input N\" or \"holding N\" (from "
+		"0), or five or "
 		"six digits such as 40001 (from 1)",
 		GG_STR_ARG(text));
 }

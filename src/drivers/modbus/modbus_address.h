@@ -3,8 +3,8 @@
  * Addresses as people write them. Two habits are common and differ by one, so a bare small number is refused:
  *
  *   holding 100   input 3   coil 17   discrete 8     the address in the protocol, from 0; 0x64 is fine
- *   40101   30004   00018   10009                    five digits: the table's digit and a number from 1 to 9999
- *   400101  365536                                   six digits: from 1 to 65536
+ *   40101   30004   00018   10009                    five digits: the table's digit and a number from 1 to
+ * 9999 400101  365536                                   six digits: from 1 to 65536
  *
  * Thread: pure functions.
  */
@@ -17,7 +17,7 @@
 enum gg_modbus_table { GG_MODBUS_COIL, GG_MODBUS_DISCRETE, GG_MODBUS_INPUT, GG_MODBUS_HOLDING };
 
 struct gg_modbus_address {
-	uint8_t table;	 /* enum gg_modbus_table */
+	uint8_t table;   /* enum gg_modbus_table */
 	uint16_t number; /* from 0 */
 };
 

@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Requests out, answers in. The length of an RTU answer is worked out from its first bytes and compared with what was
- * asked for, so that a frame is accepted only when unit, function, length and CRC all fit; everything else is noise
- * of which the first byte is dropped before looking again. That finds the answer behind an echo of our own request
- * (two-wire RS-485 adapters), behind line noise at start-up, and behind the end of a late answer.
+ * Requests out, answers in. The length of an RTU answer is worked out from its first bytes and compared with
+ * what was asked for, so that a frame is accepted only when unit, function, length and CRC all fit;
+ * everything else is noise of which the first byte is dropped before looking again. That finds the answer
+ * behind an echo of our own request (two-wire RS-485 adapters), behind line noise at start-up, and behind the
+ * end of a late answer.
  *
- * The one thing this can't tell apart is a late answer to an earlier request of the same kind; the line keeps silent
- * for a while after a timeout for that reason.
+ * The one thing this can't tell apart is a late answer to an earlier request of the same kind; the line keeps
+ * silent for a while after a timeout for that reason.
  */
 #include "drivers/modbus/modbus_codec.h"
 
 enum { MBAP = 7, MEI_IDENTIFY = 14 };
 
-/* Polynomial A001h, reflected, start FFFFh (SL §6.2.2). Two nibbles per byte: a table of 32 bytes is enough. */
+/* Polynomial A001h, reflected, start FFFFh (SL §6.2.2). Two nibbles per byte: a table of 32 bytes is enough.
+ */
 uint16_t gg_modbus_crc(const uint8_t *bytes, size_t len)
 {
-	static const uint16_t table[16] = {0x0000, 0xcc01, 0xd801, 0x1400, 0xf001, 0x3c00, 0x2800, 0xe401, 0xa001,
-		0x6c00, 0x7800, 0xb401, 0x5000, 0x9c01, 0x8801, 0x4400};
+	static const uint16_t table[16] = {0x0000, 0xcc01, 0xd801, 0x1400, 0xf001, 0x3c00, 0x2800, 0xe401,
+		0xa001, 0x6c00, 0x7800, 0xb401, 0x5000, 0x9c01, 0x8801, 0x4400};
 	uint16_t crc = 0xffff;
 	for (size_t i = 0; i < len; i++) {
 		crc = (uint16_t)(crc >> 4 ^ table[(crc ^ bytes[i]) & 15]);
@@ -186,7 +188,8 @@ static int take_tcp(const uint8_t *bytes, size_t len, struct gg_modbus_answer *r
 	return 1;
 }
 
-/* The length of the PDU of an answer to 43/14, whose objects have to be walked; 0: not yet known; SIZE_MAX: none. */
+/* The length of the PDU of an answer to 43/14, whose objects have to be walked; 0: not yet known; SIZE_MAX:
+ * none. */
 static size_t identity_length(const uint8_t *pdu, size_t len)
 {
 	size_t at = 7; /* function, MEI, code, conformity, more, next, number */
@@ -202,7 +205,8 @@ static size_t identity_length(const uint8_t *pdu, size_t len)
 	return at <= GG_MODBUS_PDU ? at : SIZE_MAX;
 }
 
-/* The length of the PDU that starts here if it is the answer to r; 0: needs more bytes; SIZE_MAX: it is not. */
+/* The length of the PDU that starts here if it is the answer to r; 0: needs more bytes; SIZE_MAX: it is not.
+ */
 static size_t rtu_length(const struct gg_modbus_request *r, const uint8_t *pdu, size_t len)
 {
 	if (len < 1)
@@ -256,8 +260,8 @@ static int take_rtu(const struct gg_modbus_request *expect, const uint8_t *bytes
 	return 0;
 }
 
-int gg_modbus_take(enum gg_modbus_framing framing, const struct gg_modbus_request *expect, const uint8_t *bytes,
-	size_t len, struct gg_modbus_answer *ret_answer, size_t *ret_used)
+int gg_modbus_take(enum gg_modbus_framing framing, const struct gg_modbus_request *expect,
+	const uint8_t *bytes, size_t len, struct gg_modbus_answer *ret_answer, size_t *ret_used)
 {
 	*ret_used = 0;
 	return framing == GG_MODBUS_TCP ? take_tcp(bytes, len, ret_answer, ret_used)
@@ -297,7 +301,8 @@ int gg_modbus_check(const struct gg_modbus_request *r, const struct gg_modbus_an
 	return fits ? 0 : -EBADMSG;
 }
 
-bool gg_modbus_identity(const struct gg_modbus_answer *a, size_t *at, uint8_t *ret_id, struct gg_str *ret_text)
+bool gg_modbus_identity(
+	const struct gg_modbus_answer *a, size_t *at, uint8_t *ret_id, struct gg_str *ret_text)
 {
 	size_t from = *at ? *at : 6;
 	if (from >= a->len)

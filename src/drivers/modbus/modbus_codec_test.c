@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Frames against the examples of the standard (MAP §6, SL §6.2), values and addresses against worked examples. */
+/* Frames against the examples of the standard (MAP §6, SL §6.2), values and addresses against worked
+ * examples. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -34,8 +35,8 @@ struct golden {
 #define BYTES(...) .data = (const uint8_t[]){__VA_ARGS__}, .data_len = sizeof((const uint8_t[]){__VA_ARGS__})
 
 static const struct golden goldens[] = {
-	{"read coils", {.unit = 17, .function = 1, .address = 19, .count = 19}, "01 00 13 00 13", "01 03 CD 6B 05",
-		"CD 6B 05"},
+	{"read coils", {.unit = 17, .function = 1, .address = 19, .count = 19}, "01 00 13 00 13",
+		"01 03 CD 6B 05", "CD 6B 05"},
 	{"read discrete inputs", {.unit = 17, .function = 2, .address = 196, .count = 22}, "02 00 C4 00 16",
 		"02 03 AC DB 35", "AC DB 35"},
 	{"read holding registers", {.unit = 17, .function = 3, .address = 107, .count = 3}, "03 00 6B 00 03",
@@ -48,14 +49,20 @@ static const struct golden goldens[] = {
 		"06 00 01 00 03", "00 01 00 03"},
 	{"write multiple coils", {.unit = 17, .function = 15, .address = 19, .count = 10, BYTES(0xcd, 1)},
 		"0F 00 13 00 0A 02 CD 01", "0F 00 13 00 0A", "00 13 00 0A"},
-	{"write multiple registers", {.unit = 17, .function = 16, .address = 1, .count = 2, BYTES(0, 0xa, 1, 2)},
+	{"write multiple registers",
+		{.unit = 17, .function = 16, .address = 1, .count = 2, BYTES(0, 0xa, 1, 2)},
 		"10 00 01 00 02 04 00 0A 01 02", "10 00 01 00 02", "00 01 00 02"},
 	{"mask write register", {.unit = 17, .function = 22, .address = 4, .and_mask = 0xf2, .or_mask = 0x25},
 		"16 00 04 00 F2 00 25", "16 00 04 00 F2 00 25", "00 04 00 F2 00 25"},
 	{"read/write multiple registers",
-		{.unit = 17, .function = 23, .address = 3, .count = 6, .write_address = 14, BYTES(0, 255, 0, 255, 0, 255)},
-		"17 00 03 00 06 00 0E 00 03 06 00 FF 00 FF 00 FF", "17 0C 00 FE 0A CD 00 01 00 03 00 0D 00 FF",
-		"00 FE 0A CD 00 01 00 03 00 0D 00 FF"},
+		{.unit = 17,
+			.function = 23,
+			.address = 3,
+			.count = 6,
+			.write_address = 14,
+			BYTES(0, 255, 0, 255, 0, 255)},
+		"17 00 03 00 06 00 0E 00 03 06 00 FF 00 FF 00 FF",
+		"17 0C 00 FE 0A CD 00 01 00 03 00 0D 00 FF", "00 FE 0A CD 00 01 00 03 00 0D 00 FF"},
 	{"read device identification", {.unit = 17, .function = 43, .object = 0}, "2B 0E 01 00",
 		"2B 0E 01 01 00 00 03 00 05 41 63 6D 65 21 01 03 50 2D 37 02 02 56 31", NULL},
 };
@@ -66,8 +73,8 @@ static size_t wrap(enum gg_modbus_framing f, uint16_t transaction, uint8_t unit,
 	uint8_t bytes[300];
 	size_t n = unhex(pdu, bytes);
 	if (f == GG_MODBUS_TCP) {
-		const uint8_t head[] = {(uint8_t)(transaction >> 8), (uint8_t)transaction, 0, 0, (uint8_t)((n + 1) >> 8),
-			(uint8_t)(n + 1), unit};
+		const uint8_t head[] = {(uint8_t)(transaction >> 8), (uint8_t)transaction, 0, 0,
+			(uint8_t)((n + 1) >> 8), (uint8_t)(n + 1), unit};
 		memcpy(to, head, sizeof head);
 		memcpy(to + sizeof head, bytes, n);
 		return n + sizeof head;
@@ -93,7 +100,9 @@ static void writes_requests_as_the_standard_shows_them(void **state)
 			uint8_t made[GG_MODBUS_ADU], want[400];
 			struct gg_writer w = gg_writer(made, sizeof made);
 			size_t n = wrap((enum gg_modbus_framing)f, 0x1234, 17, goldens[i].request_pdu, want);
-			assert_int_equal(gg_modbus_encode((enum gg_modbus_framing)f, 0x1234, &goldens[i].request, &w), 0);
+			assert_int_equal(
+				gg_modbus_encode((enum gg_modbus_framing)f, 0x1234, &goldens[i].request, &w),
+				0);
 			assert_int_equal(gg_writer_len(&w), n);
 			assert_memory_equal(made, want, n);
 		}
@@ -110,13 +119,14 @@ static void reads_answers_as_the_standard_shows_them(void **state)
 			size_t used, n = wrap((enum gg_modbus_framing)f, 7, 17, goldens[i].answer_pdu, frame);
 			/* However the bytes are cut, nothing is used up before the last has come. */
 			for (size_t part = 0; part < n; part++) {
-				assert_int_equal(gg_modbus_take((enum gg_modbus_framing)f, &goldens[i].request, frame,
-							 part, &a, &used),
+				assert_int_equal(gg_modbus_take((enum gg_modbus_framing)f,
+							 &goldens[i].request, frame, part, &a, &used),
 					0);
 				assert_int_equal(used, 0);
 			}
-			assert_int_equal(
-				gg_modbus_take((enum gg_modbus_framing)f, &goldens[i].request, frame, n, &a, &used), 1);
+			assert_int_equal(gg_modbus_take((enum gg_modbus_framing)f, &goldens[i].request, frame,
+						 n, &a, &used),
+				1);
 			assert_int_equal(used, n);
 			assert_int_equal(a.exception, 0);
 			assert_int_equal(gg_modbus_check(&goldens[i].request, &a), 0);
@@ -207,7 +217,8 @@ static void tcp_gives_up_a_stream_that_is_not_modbus(void **state)
 	struct gg_modbus_answer a;
 	size_t used;
 	const char *http = "HTTP/1.1 400 Bad Request";
-	assert_int_equal(gg_modbus_take(GG_MODBUS_TCP, NULL, (const uint8_t *)http, strlen(http), &a, &used), -EBADMSG);
+	assert_int_equal(gg_modbus_take(GG_MODBUS_TCP, NULL, (const uint8_t *)http, strlen(http), &a, &used),
+		-EBADMSG);
 }
 
 static void answers_that_do_not_fit_are_refused(void **state)
@@ -359,10 +370,17 @@ static void values_that_do_not_fit_are_refused(void **state)
 		double value;
 		int want;
 	} cases[] = {
-		{GG_MODBUS_UINT16, 65535, 0}, {GG_MODBUS_UINT16, 65536, -ERANGE}, {GG_MODBUS_UINT16, -1, -ERANGE},
-		{GG_MODBUS_INT16, -32768, 0}, {GG_MODBUS_INT16, 32768, -ERANGE}, {GG_MODBUS_INT64, 0x1p63, -ERANGE},
-		{GG_MODBUS_UINT64, 0x1p64, -ERANGE}, {GG_MODBUS_FLOAT32, 1e39, -ERANGE}, {GG_MODBUS_BCD16, 9999, 0},
-		{GG_MODBUS_BCD16, 10000, -ERANGE}, {GG_MODBUS_FLOAT32, NAN, -ERANGE},
+		{GG_MODBUS_UINT16, 65535, 0},
+		{GG_MODBUS_UINT16, 65536, -ERANGE},
+		{GG_MODBUS_UINT16, -1, -ERANGE},
+		{GG_MODBUS_INT16, -32768, 0},
+		{GG_MODBUS_INT16, 32768, -ERANGE},
+		{GG_MODBUS_INT64, 0x1p63, -ERANGE},
+		{GG_MODBUS_UINT64, 0x1p64, -ERANGE},
+		{GG_MODBUS_FLOAT32, 1e39, -ERANGE},
+		{GG_MODBUS_BCD16, 9999, 0},
+		{GG_MODBUS_BCD16, 10000, -ERANGE},
+		{GG_MODBUS_FLOAT32, NAN, -ERANGE},
 	};
 	uint8_t bytes[8];
 	for (size_t i = 0; i < GG_COUNT(cases); i++) {
@@ -389,11 +407,19 @@ static void addresses_are_read_in_all_their_forms(void **state)
 		const char *text;
 		struct gg_modbus_address want;
 	} cases[] = {
-		{"40001", {GG_MODBUS_HOLDING, 0}}, {"49999", {GG_MODBUS_HOLDING, 9998}}, {"400001", {GG_MODBUS_HOLDING, 0}},
-		{"465536", {GG_MODBUS_HOLDING, 65535}}, {"30004", {GG_MODBUS_INPUT, 3}}, {"10009", {GG_MODBUS_DISCRETE, 8}},
-		{"00018", {GG_MODBUS_COIL, 17}}, {"coil 17", {GG_MODBUS_COIL, 17}}, {"holding 100", {GG_MODBUS_HOLDING, 100}},
-		{"input 3", {GG_MODBUS_INPUT, 3}}, {" discrete  8 ", {GG_MODBUS_DISCRETE, 8}},
-		{"holding 0x64", {GG_MODBUS_HOLDING, 100}}, {"holding 0xFFFF", {GG_MODBUS_HOLDING, 65535}},
+		{"40001", {GG_MODBUS_HOLDING, 0}},
+		{"49999", {GG_MODBUS_HOLDING, 9998}},
+		{"400001", {GG_MODBUS_HOLDING, 0}},
+		{"465536", {GG_MODBUS_HOLDING, 65535}},
+		{"30004", {GG_MODBUS_INPUT, 3}},
+		{"10009", {GG_MODBUS_DISCRETE, 8}},
+		{"00018", {GG_MODBUS_COIL, 17}},
+		{"coil 17", {GG_MODBUS_COIL, 17}},
+		{"holding 100", {GG_MODBUS_HOLDING, 100}},
+		{"input 3", {GG_MODBUS_INPUT, 3}},
+		{" discrete  8 ", {GG_MODBUS_DISCRETE, 8}},
+		{"holding 0x64", {GG_MODBUS_HOLDING, 100}},
+		{"holding 0xFFFF", {GG_MODBUS_HOLDING, 65535}},
 	};
 	for (size_t i = 0; i < GG_COUNT(cases); i++) {
 		struct gg_modbus_address a = {9, 9};
@@ -409,9 +435,17 @@ static void doubtful_addresses_are_refused_with_what_was_expected(void **state)
 	static const struct {
 		const char *text, *says;
 	} cases[] = {
-		{"100", "could mean two things"}, {"40000", "1 to 9999"}, {"465537", "1 to 65536"}, {"50001", "first digit"},
-		{"register 3", "expected"}, {"holding", "number from 0"}, {"holding 65536", "number from 0"},
-		{"holding 0x", "number from 0"}, {"coil -1", "number from 0"}, {"", "expected"}, {"holding 3 4", "number"},
+		{"100", "could mean two things"},
+		{"40000", "1 to 9999"},
+		{"465537", "1 to 65536"},
+		{"50001", "first digit"},
+		{"register 3", "expected"},
+		{"holding", "number from 0"},
+		{"holding 65536", "number from 0"},
+		{"holding 0x", "number from 0"},
+		{"coil -1", "number from 0"},
+		{"", "expected"},
+		{"holding 3 4", "number"},
 	};
 	for (size_t i = 0; i < GG_COUNT(cases); i++) {
 		struct gg_modbus_address a = {9, 9};

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Groups, timers, and whether the device lives. Signals with the same period form a group; a group polls at multiples
- * of its period plus a phase that follows from the device's id, so that many devices don't all ask at the same instant,
- * and a restart does not move the phase.
+ * Groups, timers, and whether the device lives. Signals with the same period form a group; a group polls at
+ * multiples of its period plus a phase that follows from the device's id, so that many devices don't all ask
+ * at the same instant, and a restart does not move the phase.
  *
- * Whatever the reason, a loss is told once: the group's signals get a bad sample each, the core a reason in words.
+ * Whatever the reason, a loss is told once: the group's signals get a bad sample each, the core a reason in
+ * words.
  */
 #include "drivers/modbus/modbus_device.h"
 
@@ -189,8 +190,8 @@ static void log_identity(struct gg_modbus_device *d, const struct gg_modbus_answ
 	while (gg_modbus_identity(a, &at, &id, &object))
 		if (id < GG_COUNT(text))
 			text[id] = object;
-	gg_log(GG_INFO, d->o.who, "device identifies itself", GG_S("device", d->o.name), GG_SV("vendor", text[0]),
-		GG_SV("product", text[1]), GG_SV("revision", text[2]));
+	gg_log(GG_INFO, d->o.who, "device identifies itself", GG_S("device", d->o.name),
+		GG_SV("vendor", text[0]), GG_SV("product", text[1]), GG_SV("revision", text[2]));
 }
 
 static void probe_done(struct gg_modbus_job *job, int status, const struct gg_modbus_answer *a)
@@ -200,7 +201,8 @@ static void probe_done(struct gg_modbus_job *job, int status, const struct gg_mo
 	r->busy = false;
 	if (status == -ECANCELED || status == -ENOTCONN || !d->line_up)
 		return; /* gg_modbus_device_line() knows more */
-	bool through = a && a->exception != GG_MODBUS_GATEWAY_PATH && a->exception != GG_MODBUS_GATEWAY_TARGET;
+	bool through =
+		a && a->exception != GG_MODBUS_GATEWAY_PATH && a->exception != GG_MODBUS_GATEWAY_TARGET;
 	if (through) {
 		if (a->function == GG_MODBUS_IDENTIFY && !a->exception)
 			log_identity(d, a);
@@ -224,14 +226,15 @@ static void probe(struct gg_modbus_device *d)
 		.address = range->address,
 		.count = range->count};
 	if (d->o.identify && d->losses == 0)
-		r->job.request = (struct gg_modbus_request){.unit = d->o.unit, .function = GG_MODBUS_IDENTIFY};
+		r->job.request =
+			(struct gg_modbus_request){.unit = d->o.unit, .function = GG_MODBUS_IDENTIFY};
 	r->busy = gg_modbus_line_submit(d->line, &r->job) == 0;
 	if (!r->busy)
 		probe_later(d);
 }
 
-void gg_modbus_device_start(struct gg_modbus_device *d, struct gg_modbus_line *line, const struct gg_modbus_ops *ops,
-	void *arg)
+void gg_modbus_device_start(
+	struct gg_modbus_device *d, struct gg_modbus_line *line, const struct gg_modbus_ops *ops, void *arg)
 {
 	d->line = line;
 	d->loop = line->loop;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A device: one unit behind a line, its poll groups, its health, its writes. It knows the core only by a small table
- * of ops, so that tests can look at what it does without one.
+ * A device: one unit behind a line, its poll groups, its health, its writes. It knows the core only by a
+ * small table of ops, so that tests can look at what it does without one.
  *
  *            line up                    an answer                    no answer, or line down
  *   LOST ──────────────▶ LOST, probed ─────────────▶ ALIVE, polled ──────────────────────────▶ LOST
@@ -81,8 +81,8 @@ struct gg_modbus_device {
 
 	enum gg_modbus_state state;
 	bool line_up;
-	bool paused;	 /* the core has no room: polls are skipped */
-	unsigned losses; /* probes without an answer, for the back-off */
+	bool paused;      /* the core has no room: polls are skipped */
+	unsigned losses;  /* probes without an answer, for the back-off */
 	unsigned garbled; /* in a row */
 	uint64_t random;
 	struct gg_timer probe;
@@ -91,12 +91,13 @@ struct gg_modbus_device {
 	bool no_single_write, no_mask_write; /* learnt: functions 6 and 22 are unknown to it */
 };
 
-/* Makes the groups. signals and their strings stay the caller's and outlive the device. Errors: -ENOMEM, -EINVAL. */
+/* Makes the groups. signals and their strings stay the caller's and outlive the device. Errors: -ENOMEM,
+ * -EINVAL. */
 int gg_modbus_device_init(struct gg_modbus_device *d, const struct gg_modbus_device_options *o,
 	const struct gg_modbus_signal *signals, uint32_t count);
 /* Begins when the line is up. */
-void gg_modbus_device_start(struct gg_modbus_device *d, struct gg_modbus_line *line, const struct gg_modbus_ops *ops,
-	void *arg);
+void gg_modbus_device_start(
+	struct gg_modbus_device *d, struct gg_modbus_line *line, const struct gg_modbus_ops *ops, void *arg);
 /* The line came up or went down. */
 void gg_modbus_device_line(struct gg_modbus_device *d, bool up, const char *reason);
 /* The core has room again. */
@@ -106,8 +107,8 @@ void gg_modbus_device_close(struct gg_modbus_device *d);
 void gg_modbus_device_done(struct gg_modbus_device *d);
 
 /* Writes; answers with ops->write_done(), unless it gives an error at once. */
-int gg_modbus_device_write(struct gg_modbus_device *d, const struct gg_modbus_signal *s, struct gg_write *w,
-	struct gg_error *e);
+int gg_modbus_device_write(
+	struct gg_modbus_device *d, const struct gg_modbus_signal *s, struct gg_write *w, struct gg_error *e);
 
 /* ---- between modbus_device.c, modbus_poll.c and modbus_write.c ---- */
 
@@ -116,8 +117,8 @@ void gg_modbus_device_lost(struct gg_modbus_device *d, enum gg_reason reason, co
 void gg_modbus_device_silent(struct gg_modbus_device *d, int status, const struct gg_modbus_answer *a);
 void gg_modbus_device_answered(struct gg_modbus_device *d);
 /* Adds what the registers or bits say to a batch. Errors: of gg_batch_add(). */
-int gg_modbus_device_add(const struct gg_modbus_signal *s, const uint8_t *data, size_t bit_or_byte, int64_t utc_ns,
-	struct gg_batch *b);
+int gg_modbus_device_add(const struct gg_modbus_signal *s, const uint8_t *data, size_t bit_or_byte,
+	int64_t utc_ns, struct gg_batch *b);
 void gg_modbus_poll_start(struct gg_modbus_group *g);
 /* Ends the poll under way: what it has not got is bad. all: also when none is under way. */
 void gg_modbus_poll_abandon(struct gg_modbus_group *g, enum gg_reason reason, bool tell_all);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Feeds bytes as a stream of answers. The first bytes choose framing, function and count of the request under way;
- * the rest comes in two pieces. Whatever is accepted must fit the request, and no byte is used twice.
+ * Feeds bytes as a stream of answers. The first bytes choose framing, function and count of the request under
+ * way; the rest comes in two pieces. Whatever is accepted must fit the request, and no byte is used twice.
  */
 #include "drivers/modbus/modbus_address.h"
 #include "drivers/modbus/modbus_codec.h"

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The line's engine. Three timers: `deadline` for the earliest answer due, `quiet` for the silence RTU wants between
- * frames, `reconnect` for the next attempt. Callbacks of jobs may submit more; `busy` makes sure that the queue is
- * pumped once, when the work at hand is done.
+ * The line's engine. Three timers: `deadline` for the earliest answer due, `quiet` for the silence RTU wants
+ * between frames, `reconnect` for the next attempt. Callbacks of jobs may submit more; `busy` makes sure that
+ * the queue is pumped once, when the work at hand is done.
  *
- * After a timeout on RTU whatever still comes is noise until the line has been silent: a late answer must not be taken
- * for the answer to the next request. On TCP the transaction number does that.
+ * After a timeout on RTU whatever still comes is noise until the line has been silent: a late answer must not
+ * be taken for the answer to the next request. On TCP the transaction number does that.
  *
- * A TCP connection over which several requests in a row got no answer is closed and made anew: a peer that vanished
- * without a word (cable, power) leaves a connection that looks alive for many minutes.
+ * A TCP connection over which several requests in a row got no answer is closed and made anew: a peer that
+ * vanished without a word (cable, power) leaves a connection that looks alive for many minutes.
  */
 #include "drivers/modbus/modbus_line.h"
 
@@ -143,7 +143,8 @@ static int send_job(struct gg_modbus_line *l, struct gg_modbus_job *job)
 	job->deadline_ns = job->sent_ns + l->o.timeout_ns;
 	/* The time the bytes take on a slow line is not the device's. */
 	if (l->o.is_serial)
-		job->deadline_ns += (int64_t)(gg_writer_len(&w) + GG_MODBUS_ADU) * 11 * GG_NS_PER_S / l->o.serial.baud;
+		job->deadline_ns +=
+			(int64_t)(gg_writer_len(&w) + GG_MODBUS_ADU) * 11 * GG_NS_PER_S / l->o.serial.baud;
 	l->heard = 0;
 	l->flight[l->in_flight++] = job;
 	gg_count(l->stats.requests, 1);
@@ -215,8 +216,8 @@ static size_t stream_data(void *arg, struct gg_stream *s, const uint8_t *bytes, 
 	while (used < len && s == l->stream) {
 		size_t n = 0;
 		struct gg_modbus_answer a;
-		int r = gg_modbus_take(l->o.framing, l->in_flight ? &l->flight[0]->request : NULL, bytes + used,
-			len - used, &a, &n);
+		int r = gg_modbus_take(l->o.framing, l->in_flight ? &l->flight[0]->request : NULL,
+			bytes + used, len - used, &a, &n);
 		used += n;
 		if (r < 0) {
 			gg_count(l->stats.garbled, 1);
@@ -380,12 +381,12 @@ static int begin_serial(struct gg_modbus_line *l, const struct gg_stream_limits 
 
 static void begin(struct gg_modbus_line *l)
 {
-	const struct gg_stream_limits limits = {.input_bytes = 16384,
-		.output_bytes = 16384,
-		.connect_timeout_ns = l->o.connect_timeout_ns};
+	const struct gg_stream_limits limits = {
+		.input_bytes = 16384, .output_bytes = 16384, .connect_timeout_ns = l->o.connect_timeout_ns};
 	struct gg_error e = {0};
 	int r = l->o.is_serial ? begin_serial(l, &limits, &e)
-			       : gg_stream_connect(l->loop, &l->o.address, l->o.tls, &limits, &handler, l, &l->stream, &e);
+			       : gg_stream_connect(l->loop, &l->o.address, l->o.tls, &limits, &handler, l,
+					 &l->stream, &e);
 	if (r != 0)
 		try_later(l, e.text[0] ? e.text : strerror(-r));
 }
@@ -395,7 +396,8 @@ static void begin_fired(struct gg_timer *t)
 	begin(GG_CONTAINER(t, struct gg_modbus_line, reconnect));
 }
 
-void gg_modbus_line_start(struct gg_modbus_line *l, struct gg_loop *loop, const struct gg_modbus_line_options *o)
+void gg_modbus_line_start(
+	struct gg_modbus_line *l, struct gg_loop *loop, const struct gg_modbus_line_options *o)
 {
 	l->loop = loop;
 	l->o = *o;

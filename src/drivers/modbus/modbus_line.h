@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A line: one TCP connection or one serial port, behind which one or several units answer. Jobs are queued, put on
- * the wire when it is their turn, matched with their answers, repeated or given up.
+ * A line: one TCP connection or one serial port, behind which one or several units answer. Jobs are queued,
+ * put on the wire when it is their turn, matched with their answers, repeated or given up.
  *
  *   submit ─▶ urgent ──┐
  *   submit ─▶ waiting ─┴─▶ flight (1 on RTU, up to `pipeline` on TCP) ─▶ job.done()
  *                ▲              │ no answer in time, tries left
  *                └──────────────┘
  *
- * A line that loses its peer connects again at once; only when that fails too it is down, says so, and tries again
- * with growing pauses. Owner: whoever has the struct. Thread: the loop's.
+ * A line that loses its peer connects again at once; only when that fails too it is down, says so, and tries
+ * again with growing pauses. Owner: whoever has the struct. Thread: the loop's.
  */
 #ifndef GG_MODBUS_LINE_H
 #define GG_MODBUS_LINE_H
@@ -27,7 +27,7 @@ struct gg_modbus_job {
 	 * -ENOTCONN the line is down; -ECANCELED. The job is the caller's again. */
 	void (*done)(struct gg_modbus_job *job, int status, const struct gg_modbus_answer *a);
 	const void *owner; /* for gg_modbus_line_forget() */
-	unsigned tries;	   /* how often it may be repeated; a write that was sent never is */
+	unsigned tries;    /* how often it may be repeated; a write that was sent never is */
 	bool urgent;
 	struct gg_modbus_job *next; /* private, as all below */
 	uint16_t transaction;
@@ -35,7 +35,8 @@ struct gg_modbus_job {
 };
 
 struct gg_modbus_stats {
-	struct gg_counter *requests, *answers, *exceptions, *timeouts, *garbled, *reconnects, *missed, *skipped, *polls;
+	struct gg_counter *requests, *answers, *exceptions, *timeouts, *garbled, *reconnects, *missed,
+		*skipped, *polls;
 	struct gg_histogram *answer_time, *jitter;
 };
 
@@ -73,15 +74,17 @@ struct gg_modbus_line {
 	unsigned in_flight;
 	unsigned silent;   /* timeouts since the last answer */
 	unsigned attempts; /* to connect, since the last answer */
-	size_t heard;	   /* RTU: bytes since the request was sent */
+	size_t heard;      /* RTU: bytes since the request was sent */
 	uint16_t transaction;
 	int64_t quiet_until_ns;
 	uint64_t random;
 	struct gg_timer deadline, quiet, reconnect;
 };
 
-void gg_modbus_line_start(struct gg_modbus_line *l, struct gg_loop *loop, const struct gg_modbus_line_options *o);
-/* Errors: -ENOTCONN the line is down (done() is not called), -EINVAL a request the standard does not allow. */
+void gg_modbus_line_start(
+	struct gg_modbus_line *l, struct gg_loop *loop, const struct gg_modbus_line_options *o);
+/* Errors: -ENOTCONN the line is down (done() is not called), -EINVAL a request the standard does not allow.
+ */
 int gg_modbus_line_submit(struct gg_modbus_line *l, struct gg_modbus_job *job);
 /* Ends the owner's jobs that are not on the wire yet with -ECANCELED. */
 void gg_modbus_line_forget(struct gg_modbus_line *l, const void *owner);

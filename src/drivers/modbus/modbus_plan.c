@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Merging and learning. Ranges are always built from the sorted items and what was learnt (barriers and refusals), in
- * one pass, so that there is only one place that knows the limits.
+ * Merging and learning. Ranges are always built from the sorted items and what was learnt (barriers and
+ * refusals), in one pass, so that there is only one place that knows the limits.
  *
- * A split costs one refused request each, so finding one bad signal among n takes about log2(n) requests, once.
+ * A split costs one refused request each, so finding one bad signal among n takes about log2(n) requests,
+ * once.
  */
 #include "drivers/modbus/modbus_plan.h"
 
@@ -36,7 +37,8 @@ static bool same_place(const struct gg_modbus_item *a, const struct gg_modbus_it
 	return a->table == b->table && a->address == b->address && a->count == b->count;
 }
 
-static bool may_join(const struct gg_modbus_plan *p, const struct gg_modbus_range *r, const struct gg_modbus_item *i)
+static bool may_join(
+	const struct gg_modbus_plan *p, const struct gg_modbus_range *r, const struct gg_modbus_item *i)
 {
 	const struct gg_modbus_item *before = i - 1;
 	if (i->refused || before->refused)
@@ -82,7 +84,8 @@ int gg_modbus_plan_init(struct gg_modbus_plan *p, const struct gg_modbus_item *i
 {
 	struct gg_modbus_plan made = {.limits = bounded(limits), .item_count = count};
 	for (uint32_t n = 0; n < count; n++)
-		if (items[n].count < 1 || items[n].count > most(&made, items[n].table) || end_of(&items[n]) > 65536)
+		if (items[n].count < 1 || items[n].count > most(&made, items[n].table) ||
+			end_of(&items[n]) > 65536)
 			return -EINVAL;
 	made.items = calloc(count ? count : 1, sizeof *made.items);
 	made.ranges = calloc(count ? count : 1, sizeof *made.ranges);
@@ -106,8 +109,8 @@ void gg_modbus_plan_done(struct gg_modbus_plan *p)
 	*p = (struct gg_modbus_plan){0};
 }
 
-/* Where to split: the item before which the gap is widest, else the middle; never between items that want the very
- * same registers. 0: can't be split. */
+/* Where to split: the item before which the gap is widest, else the middle; never between items that want the
+ * very same registers. 0: can't be split. */
 static uint32_t split_place(const struct gg_modbus_plan *p, const struct gg_modbus_range *r)
 {
 	const struct gg_modbus_item *items = p->items + r->first;

@@ -78,7 +78,8 @@ static void signals_that_overlap_share_a_request(void **state)
 static void an_item_no_request_can_carry_is_refused(void **state)
 {
 	(void)state;
-	const struct gg_modbus_item big = at(GG_MODBUS_HOLDING, 0, 11, 0), beyond = at(GG_MODBUS_HOLDING, 65535, 2, 0);
+	const struct gg_modbus_item big = at(GG_MODBUS_HOLDING, 0, 11, 0),
+				    beyond = at(GG_MODBUS_HOLDING, 65535, 2, 0);
 	const struct gg_modbus_limits limits = {.max_registers = 10};
 	assert_int_equal(gg_modbus_plan_init(&plan, &big, 1, limits), -EINVAL);
 	assert_int_equal(gg_modbus_plan_init(&plan, &beyond, 1, limits), -EINVAL);
@@ -88,7 +89,8 @@ static void an_item_no_request_can_carry_is_refused(void **state)
 
 static bool lacks[65536];
 
-/* One poll as the driver does it: what has no value yet is asked for, what is refused is learnt. Returns requests. */
+/* One poll as the driver does it: what has no value yet is asked for, what is refused is learnt. Returns
+ * requests. */
 static unsigned settle(void)
 {
 	unsigned requests = 0;

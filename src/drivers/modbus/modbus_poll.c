@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One poll of a group: a batch is taken, every item not done yet is asked for, range by range, as many at once as the
- * line's window allows, and when all is done the batch goes to the core. An item is done when it has a sample, good or
- * bad. What a device refuses is learnt between the requests: then the same poll goes on with the finer ranges, so that
- * one wrong address costs the other signals nothing but a moment.
+ * One poll of a group: a batch is taken, every item not done yet is asked for, range by range, as many at
+ * once as the line's window allows, and when all is done the batch goes to the core. An item is done when it
+ * has a sample, good or bad. What a device refuses is learnt between the requests: then the same poll goes on
+ * with the finer ranges, so that one wrong address costs the other signals nothing but a moment.
  *
- * A device that has refused an item may know it later (a module was plugged in): it is asked again once a minute.
+ * A device that has refused an item may know it later (a module was plugged in): it is asked again once a
+ * minute.
  */
 #include "drivers/modbus/modbus_device.h"
 
@@ -19,8 +20,8 @@ struct gg_modbus_read *gg_modbus_read_free(struct gg_modbus_device *d)
 	return NULL;
 }
 
-int gg_modbus_device_add(const struct gg_modbus_signal *s, const uint8_t *data, size_t bit_or_byte, int64_t utc_ns,
-	struct gg_batch *b)
+int gg_modbus_device_add(const struct gg_modbus_signal *s, const uint8_t *data, size_t bit_or_byte,
+	int64_t utc_ns, struct gg_batch *b)
 {
 	if (gg_modbus_table_is_bits(s->at.table))
 		return gg_batch_add_bool(b, s->index, utc_ns, gg_modbus_bit(data, bit_or_byte));

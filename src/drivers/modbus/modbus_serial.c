@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Opening a serial port. It is locked with flock(2) and TIOCEXCL, because two masters on one bus destroy each other's
- * frames without an error anywhere. The descriptor is non-blocking from the start: a port without carrier must not
- * hang the loop in open(2).
+ * Opening a serial port. It is locked with flock(2) and TIOCEXCL, because two masters on one bus destroy each
+ * other's frames without an error anywhere. The descriptor is non-blocking from the start: a port without
+ * carrier must not hang the loop in open(2).
  */
 #include "drivers/modbus/modbus_serial.h"
 
@@ -16,10 +16,12 @@
 static const char *const parities[] = {"even", "odd", "none", NULL};
 
 const struct gg_option gg_modbus_serial_options[] = {
-	GG_OPTION(struct gg_modbus_serial, baud, INT, .def = "19200", .min = "50", .max = "4000000", .unit = "baud",
-		.help = "Speed of the line"),
-	GG_OPTION(struct gg_modbus_serial, parity, CHOICE, .def = "even", .choices = parities, .help = "Parity bit"),
-	GG_OPTION(struct gg_modbus_serial, data_bits, INT, .def = "8", .min = "7", .max = "8", .help = "Data bits"),
+	GG_OPTION(struct gg_modbus_serial, baud, INT, .def = "19200", .min = "50", .max = "4000000",
+		.unit = "baud", .help = "Speed of the line"),
+	GG_OPTION(struct gg_modbus_serial, parity, CHOICE, .def = "even", .choices = parities,
+		.help = "Parity bit"),
+	GG_OPTION(struct gg_modbus_serial, data_bits, INT, .def = "8", .min = "7", .max = "8",
+		.help = "Data bits"),
 	GG_OPTION(struct gg_modbus_serial, stop_bits, INT, .def = "0", .min = "0", .max = "2",
 		.help = "Stop bits; 0: one with parity, two without, as the standard says"),
 	GG_OPTION(struct gg_modbus_serial, rs485, BOOL, .def = "false",
@@ -30,11 +32,12 @@ const struct gg_option gg_modbus_serial_options[] = {
 static const struct {
 	int64_t baud;
 	speed_t speed;
-} speeds[] = {{50, B50}, {75, B75}, {110, B110}, {134, B134}, {150, B150}, {200, B200}, {300, B300}, {600, B600},
-	{1200, B1200}, {1800, B1800}, {2400, B2400}, {4800, B4800}, {9600, B9600}, {19200, B19200}, {38400, B38400},
-	{57600, B57600}, {115200, B115200}, {230400, B230400}, {460800, B460800}, {500000, B500000},
-	{576000, B576000}, {921600, B921600}, {1000000, B1000000}, {1152000, B1152000}, {1500000, B1500000},
-	{2000000, B2000000}, {2500000, B2500000}, {3000000, B3000000}, {3500000, B3500000}, {4000000, B4000000}};
+} speeds[] = {{50, B50}, {75, B75}, {110, B110}, {134, B134}, {150, B150}, {200, B200}, {300, B300},
+	{600, B600}, {1200, B1200}, {1800, B1800}, {2400, B2400}, {4800, B4800}, {9600, B9600},
+	{19200, B19200}, {38400, B38400}, {57600, B57600}, {115200, B115200}, {230400, B230400},
+	{460800, B460800}, {500000, B500000}, {576000, B576000}, {921600, B921600}, {1000000, B1000000},
+	{1152000, B1152000}, {1500000, B1500000}, {2000000, B2000000}, {2500000, B2500000},
+	{3000000, B3000000}, {3500000, B3500000}, {4000000, B4000000}};
 
 static const speed_t *find_speed(int64_t baud)
 {
@@ -100,7 +103,8 @@ int gg_modbus_serial_open(const char *path, const struct gg_modbus_serial *o, in
 	int r = set_up(fd, o);
 	if (r != 0) {
 		close(fd);
-		return gg_error_set(e, r, "can't set up %s%s: %s", path, o->rs485 ? " (with rs485)" : "", strerror(-r));
+		return gg_error_set(
+			e, r, "can't set up %s%s: %s", path, o->rs485 ? " (with rs485)" : "", strerror(-r));
 	}
 	*ret_fd = fd;
 	return 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One table row per type keeps the ladder of types short: how many registers, which sample type, whole-number bounds.
- * All numbers pass through one 64-bit pattern: bytes are put in standard order first (or last), so that orders and
- * types do not multiply.
+ * One table row per type keeps the ladder of types short: how many registers, which sample type, whole-number
+ * bounds. All numbers pass through one 64-bit pattern: bytes are put in standard order first (or last), so
+ * that orders and types do not multiply.
  */
 #include "drivers/modbus/modbus_value.h"
 
@@ -270,7 +270,8 @@ static int encode_whole(const struct gg_modbus_form *f, double raw, uint8_t *to)
 	return v < 0 || v >= 0x1p64 ? -ERANGE : encode_unsigned(f, (uint64_t)v, to);
 }
 
-int gg_modbus_encode_value(const struct gg_modbus_form *f, const struct gg_sample *value, struct gg_str text, uint8_t *to)
+int gg_modbus_encode_value(
+	const struct gg_modbus_form *f, const struct gg_sample *value, struct gg_str text, uint8_t *to)
 {
 	uint8_t kind = types[f->type].kind;
 	if (kind == KIND_STRING)

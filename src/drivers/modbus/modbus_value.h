@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What registers mean: a form says type, order of bytes, bit, scale. Decoding makes a sample of register bytes as they
- * came over the wire, encoding makes register bytes of a value that is to be written.
+ * What registers mean: a form says type, order of bytes, bit, scale. Decoding makes a sample of register
+ * bytes as they came over the wire, encoding makes register bytes of a value that is to be written.
  *
  *   order           also        bytes of a 32-bit value 0xAABBCCDD on the wire
  *   big             ABCD        AA BB  CC DD     the standard's order
@@ -39,10 +39,10 @@ enum gg_modbus_order { GG_MODBUS_BIG, GG_MODBUS_LITTLE, GG_MODBUS_BIG_SWAP, GG_M
 enum { GG_MODBUS_STRING_MAX = 246 }; /* bytes: what one write carries */
 
 struct gg_modbus_form {
-	uint8_t type;	 /* enum gg_modbus_type */
-	uint8_t order;	 /* enum gg_modbus_order */
-	int8_t bit;	 /* BOOL of a register: 0..15; -1: the whole register, true when not 0 */
-	uint16_t length; /* STRING: bytes */
+	uint8_t type;         /* enum gg_modbus_type */
+	uint8_t order;        /* enum gg_modbus_order */
+	int8_t bit;           /* BOOL of a register: 0..15; -1: the whole register, true when not 0 */
+	uint16_t length;      /* STRING: bytes */
 	double scale, offset; /* value = raw * scale + offset */
 };
 
@@ -58,12 +58,14 @@ void gg_modbus_decode(const struct gg_modbus_form *f, const uint8_t *registers, 
 size_t gg_modbus_decode_string(const struct gg_modbus_form *f, const uint8_t *registers, char *to);
 
 /*
- * The registers to write for a value. to has room for gg_modbus_form_registers() * 2 bytes. Errors: -EINVAL the value
- * has a type that does not go (text for a number), -ERANGE it does not fit (also after scaling), -E2BIG a string
- * that is too long. Not for a bit of a register.
+ * The registers to write for a value. to has room for gg_modbus_form_registers() * 2 bytes. Errors: -EINVAL
+ * the value has a type that does not go (text for a number), -ERANGE it does not fit (also after scaling),
+ * -E2BIG a string that is too long. Not for a bit of a register.
  */
-int gg_modbus_encode_value(const struct gg_modbus_form *f, const struct gg_sample *value, struct gg_str text, uint8_t *to);
-/* A value as on or off: numbers by not being 0, text by "on", "true", "1", "off", "false", "0". Errors: -EINVAL. */
+int gg_modbus_encode_value(
+	const struct gg_modbus_form *f, const struct gg_sample *value, struct gg_str text, uint8_t *to);
+/* A value as on or off: numbers by not being 0, text by "on", "true", "1", "off", "false", "0". Errors:
+ * -EINVAL. */
 int gg_modbus_value_bool(const struct gg_sample *value, struct gg_str text, bool *ret_on);
 
 #endif

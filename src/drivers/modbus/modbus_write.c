@@ -8,9 +8,9 @@
  *   bit of a register        22 ─────────────────────────────▶ read back
  *                            └ unknown to it: 3, change, 6 ──▶ read back
  *
- * What a device does not know (6, 22) is remembered. Reading first and writing the word back can lose what somebody
- * else writes in between: that is why it is only the fall-back. A write that was sent is never repeated: without an
- * answer nobody knows whether it took effect, and the one who asked must decide.
+ * What a device does not know (6, 22) is remembered. Reading first and writing the word back can lose what
+ * somebody else writes in between: that is why it is only the fall-back. A write that was sent is never
+ * repeated: without an answer nobody knows whether it took effect, and the one who asked must decide.
  */
 #include "drivers/modbus/modbus_device.h"
 
@@ -24,7 +24,7 @@ struct gg_modbus_write {
 	const struct gg_modbus_signal *signal;
 	struct gg_write *w;
 	enum step step;
-	bool on;	    /* coil or bit */
+	bool on;            /* coil or bit */
 	uint16_t registers; /* how many; 0: a coil */
 	uint8_t want[GG_MODBUS_STRING_MAX + 2];
 	uint8_t wire[GG_MODBUS_STRING_MAX + 2]; /* what the request under way carries */
@@ -66,7 +66,8 @@ static void write_words(struct gg_modbus_write *m, const uint8_t *words)
 	struct gg_modbus_request *r = &m->job.request;
 	memcpy(m->wire, words, m->registers * 2U);
 	bool single = m->registers == 1 && !m->device->no_single_write;
-	*r = (struct gg_modbus_request){.function = single ? GG_MODBUS_WRITE_REGISTER : GG_MODBUS_WRITE_REGISTERS,
+	*r = (struct gg_modbus_request){
+		.function = single ? GG_MODBUS_WRITE_REGISTER : GG_MODBUS_WRITE_REGISTERS,
 		.count = m->registers,
 		.data = m->wire,
 		.data_len = m->registers * 2U};
@@ -75,8 +76,8 @@ static void write_words(struct gg_modbus_write *m, const uint8_t *words)
 
 static void read_words(struct gg_modbus_write *m, enum step step)
 {
-	m->job.request = (struct gg_modbus_request){
-		.function = gg_modbus_table_read(m->signal->at.table), .count = m->registers ? m->registers : 1};
+	m->job.request = (struct gg_modbus_request){.function = gg_modbus_table_read(m->signal->at.table),
+		.count = m->registers ? m->registers : 1};
 	send_step(m, step);
 }
 
@@ -203,7 +204,8 @@ static int check_range(const struct gg_modbus_signal *s, const struct gg_write *
 	double v = gg_sample_number(&w->value);
 	if (s->low == s->high || !gg_type_is_number(w->value.type) || (v >= s->low && v <= s->high))
 		return 0;
-	return gg_error_set(e, -ERANGE, "%g is outside the range of %s, %g to %g", v, s->name, s->low, s->high);
+	return gg_error_set(
+		e, -ERANGE, "%g is outside the range of %s, %g to %g", v, s->name, s->low, s->high);
 }
 
 static int encode(struct gg_modbus_write *m, const struct gg_write *w, struct gg_error *e)
@@ -219,12 +221,13 @@ static int encode(struct gg_modbus_write *m, const struct gg_write *w, struct gg
 	if (r == -E2BIG)
 		return gg_error_set(e, r, "%s has room for %u bytes", s->name, s->form.length);
 	if (r != 0)
-		return gg_error_set(e, r, "a %s can't be written to %s", gg_type_name(w->value.type), s->name);
+		return gg_error_set(
+			e, r, "a %s can't be written to %s", gg_type_name(w->value.type), s->name);
 	return 0;
 }
 
-int gg_modbus_device_write(struct gg_modbus_device *d, const struct gg_modbus_signal *s, struct gg_write *w,
-	struct gg_error *e)
+int gg_modbus_device_write(
+	struct gg_modbus_device *d, const struct gg_modbus_signal *s, struct gg_write *w, struct gg_error *e)
 {
 	if (!s->writable)
 		return gg_error_set(e, -EPERM, "%s is not writable", s->name);

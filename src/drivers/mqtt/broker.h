@@ -2,8 +2,9 @@
 /*
  * The MQTT server's own header: what its files share. An idea per file:
  *
- *   mqtt.c        the component: options, life cycle, listeners
+ *   mqtt.c        the component: options, life cycle
  *   broker.c      the broker behind it: made and ended
+ *   listen.c      listeners: plain, TLS, WebSocket
  *   connection.c  a client's connection: bytes to packets, keep-alive, pauses, the end
  *   connect.c     CONNECT: who it is, its session, CONNACK
  *   publish_in.c  PUBLISH from a client: limits, aliases, QoS 2, and where it goes
@@ -88,7 +89,7 @@ struct message {
 	uint64_t id; /* in the journal's records; 0 until kept */
 	size_t size;
 	struct broker *broker;
-	int64_t expires_ns;	       /* UTC; INT64_MAX = never */
+	int64_t expires_ns;             /* UTC; INT64_MAX = never */
 	struct gg_mqtt_publish publish; /* views of bytes; packet_id is not used */
 	char bytes[];
 };
@@ -125,13 +126,13 @@ struct session {
 	struct connection *connection; /* NULL: not connected */
 	char *id;
 	size_t id_len;
-	uint32_t device; /* who owns it; GG_NONE an application */
+	uint32_t device;   /* who owns it; GG_NONE an application */
 	uint32_t expiry_s; /* 0 ends with the connection, UINT32_MAX never */
-	int64_t left_ns; /* UTC: when it lost its connection */
+	int64_t left_ns;   /* UTC: when it lost its connection */
 	struct gg_timer expiry, will_timer;
 	struct subscription *subscriptions;
 	unsigned subscription_count;
-	uint64_t *received; /* packet ids of QoS 2 that wait for PUBREL: a bitmap, NULL until needed */
+	uint64_t *received;   /* packet ids of QoS 2 that wait for PUBREL: a bitmap, NULL until needed */
 	struct outgoing *out; /* ring */
 	uint32_t out_cap, out_first, out_count, out_sent, out_unacked;
 	uint16_t last_packet_id;
@@ -155,6 +156,8 @@ enum connection_state { AWAITS_CONNECT, AWAITS_LOGIN, CONNECTED };
 struct broker_listener {
 	struct broker *broker;
 	struct gg_listener *listener;
+	struct gg_http_server *http; /* of a WebSocket */
+	struct gg_str path;
 	bool loopback;
 };
 
@@ -184,9 +187,9 @@ struct connection {
 	/* what this turn brought */
 	struct gg_batch *batch;
 	bool batch_promised;
-	struct hold *hold;		     /* of this turn, NULL until needed */
+	struct hold *hold;                     /* of this turn, NULL until needed */
 	struct hold *holds_first, *holds_last; /* in order, this turn's is the last */
-	struct ack *acks;		     /* ring */
+	struct ack *acks;                      /* ring */
 	uint32_t ack_cap, ack_first, ack_count;
 };
 
@@ -215,7 +218,7 @@ struct broker {
 	/* clients */
 	struct connection *connections;
 	_Atomic unsigned connection_count; /* stop() looks from another thread */
-	struct gg_map sessions; /* client id -> struct session * */
+	struct gg_map sessions;            /* client id -> struct session * */
 	struct gg_topic_tree subscriptions, retained;
 	size_t retained_count;
 	struct retained *dirty; /* retained.c: to be kept soon */
@@ -249,6 +252,11 @@ int gg_broker_init(struct broker *b, struct gg_error *e);
 void gg_broker_close(struct broker *b);
 /* Frees all; no connection may be left. */
 void gg_broker_done(struct broker *b);
+
+/* ---- listen.c ---- */
+int gg_listen_check(const struct broker *b, struct gg_error *e);
+int gg_listen_start(struct broker *b, struct gg_error *e);
+void gg_listen_close(struct broker *b);
 
 /* ---- connection.c ---- */
 const struct gg_stream_handler *gg_broker_accept(void *listener, struct gg_stream *s, void **ret_arg);

@@ -9,7 +9,8 @@
 int gg_command_publish(struct broker *b, struct gg_publish *p, struct gg_error *e)
 {
 	if (!gg_mqtt_topic_valid(p->topic) || p->topic.p[0] == '$')
-		return gg_error_set(e, -EINVAL, "\"%.*s\" is not a topic to publish to", GG_STR_ARG(p->topic));
+		return gg_error_set(
+			e, -EINVAL, "\"%.*s\" is not a topic to publish to", GG_STR_ARG(p->topic));
 	struct gg_mqtt_publish m = {.topic = p->topic,
 		.payload = p->payload,
 		.qos = p->qos > 2 ? 2 : p->qos,

@@ -40,12 +40,13 @@ static uint32_t expiry_of(const struct broker *b, const struct gg_mqtt_connect *
 	uint32_t most_s = most > UINT32_MAX ? UINT32_MAX : (uint32_t)most;
 	if (p->version == GG_MQTT_V3)
 		return p->clean ? 0 : most_s;
-	uint32_t asked = gg_mqtt_has(&p->properties, GG_MQTT_SESSION_EXPIRY) ? p->properties.session_expiry_s : 0;
+	uint32_t asked =
+		gg_mqtt_has(&p->properties, GG_MQTT_SESSION_EXPIRY) ? p->properties.session_expiry_s : 0;
 	return asked > most_s ? most_s : asked;
 }
 
-static struct session *take_session(struct connection *c, const struct gg_mqtt_connect *p, struct gg_str id,
-	bool *ret_present)
+static struct session *take_session(
+	struct connection *c, const struct gg_mqtt_connect *p, struct gg_str id, bool *ret_present)
 {
 	struct broker *b = c->broker;
 	struct session *s = gg_session_find(b, id);
@@ -81,7 +82,8 @@ static int set_will(struct session *s, const struct gg_mqtt_connect *p)
 
 /* ---- CONNACK ---- */
 
-static void set_keep_alive(struct connection *c, const struct gg_mqtt_connect *p, struct gg_mqtt_properties *q)
+static void set_keep_alive(
+	struct connection *c, const struct gg_mqtt_connect *p, struct gg_mqtt_properties *q)
 {
 	int64_t most_s = c->broker->o.keep_alive_ns / GG_NS_PER_S;
 	uint16_t seconds = p->keep_alive_s;
@@ -97,7 +99,8 @@ static void set_keep_alive(struct connection *c, const struct gg_mqtt_connect *p
 		gg_timer_stop(&c->timer);
 }
 
-static void say_limits(const struct connection *c, const struct gg_mqtt_connect *p, struct gg_mqtt_properties *q)
+static void say_limits(
+	const struct connection *c, const struct gg_mqtt_connect *p, struct gg_mqtt_properties *q)
 {
 	const struct broker_options *o = &c->broker->o;
 	if (o->max_inflight < UINT16_MAX) {
@@ -244,7 +247,8 @@ void gg_connect_in(struct connection *c, const struct gg_mqtt_frame *f, const st
 	c->version = (enum gg_mqtt_version)p->version;
 	if (gg_mqtt_has(&p->properties, GG_MQTT_AUTH_METHOD)) {
 		refuse(c, GG_MQTT_BAD_AUTH_METHOD, "extended authentication is not supported");
-	} else if (p->client_id.len > CLIENT_ID_MAX || (!p->client_id.len && !p->clean && c->version == GG_MQTT_V3)) {
+	} else if (p->client_id.len > CLIENT_ID_MAX ||
+		   (!p->client_id.len && !p->clean && c->version == GG_MQTT_V3)) {
 		refuse(c, GG_MQTT_BAD_CLIENT_ID, "client id empty or too long");
 	} else if (p->has_user || p->has_password || certificate.len) {
 		ask(c, f, p, certificate);

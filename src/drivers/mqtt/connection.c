@@ -32,7 +32,8 @@ int gg_connection_send(struct connection *c, const struct gg_mqtt_packet *p)
 int gg_connection_send_ack(struct connection *c, enum gg_mqtt_type type, uint16_t packet_id, uint8_t reason)
 {
 	if (reason && c->version == GG_MQTT_V5) {
-		struct gg_mqtt_packet p = {.type = (uint8_t)type, .ack = {.packet_id = packet_id, .reason = reason}};
+		struct gg_mqtt_packet p = {
+			.type = (uint8_t)type, .ack = {.packet_id = packet_id, .reason = reason}};
 		return gg_connection_send(c, &p);
 	}
 	uint8_t *room = gg_stream_room(c->stream, GG_MQTT_ACK_SIZE);
@@ -92,8 +93,8 @@ static void on_closed(void *arg, struct gg_stream *s, int status, const char *re
 	struct connection *c = arg;
 	struct broker *b = c->broker;
 	(void)s;
-	gg_log(GG_DEBUG, b->outside.name, "client gone", GG_S("peer", gg_stream_peer(s)), GG_I("status", status),
-		GG_S("reason", reason));
+	gg_log(GG_DEBUG, b->outside.name, "client gone", GG_S("peer", gg_stream_peer(s)),
+		GG_I("status", status), GG_S("reason", reason));
 	c->closing = true;
 	c->stream = NULL;
 	leave(c, reason);
@@ -195,7 +196,8 @@ static void refuse_malformed(struct connection *c, const struct gg_mqtt_frame *f
 		GG_S("peer", gg_stream_peer(c->stream)), GG_S("packet", gg_mqtt_type_name(f->type)),
 		GG_S("reason", gg_mqtt_reason_text(reason)));
 	if (c->state == AWAITS_CONNECT && reason == GG_MQTT_BAD_VERSION) {
-		/* It speaks another version; of those with a return code, 3.1.1 is the likeliest to be read. */
+		/* It speaks another version; of those with a return code, 3.1.1 is the likeliest to be read.
+		 */
 		struct gg_mqtt_packet p = {.type = GG_MQTT_CONNACK, .connack = {.reason = reason}};
 		gg_connection_send(c, &p);
 	}

@@ -13,7 +13,7 @@ enum { ROUTES = 65536, BATCH_SAMPLES = 4096, BATCH_TAIL = 256 << 10 };
 
 struct route {
 	const struct rule *rule; /* NULL: no pattern */
-	struct source *source;	 /* NULL: the device that publishes */
+	struct source *source;   /* NULL: the device that publishes */
 	size_t len;
 	char name[]; /* the signal, as the topic says it */
 };
@@ -140,8 +140,8 @@ int gg_ingest(struct broker *b, struct connection *c, const struct gg_mqtt_publi
 		return -ENOENT;
 	struct source *source = r->source;
 	if (!source) {
-		struct gg_str id = c && c->device != GG_NONE ? b->outside.device_id(c->device) :
-							      gg_str(b->outside.name);
+		struct gg_str id =
+			c && c->device != GG_NONE ? b->outside.device_id(c->device) : gg_str(b->outside.name);
 		int rc = source_of(b, id, &source);
 		if (rc < 0)
 			return rc;

@@ -16,8 +16,8 @@ static struct gg_str copy(char **at, struct gg_str s)
 
 /* Properties that travel with a message (§3.3.2.3); the others belong to a hop. */
 static const uint64_t travels = 1ULL << GG_MQTT_PAYLOAD_FORMAT | 1ULL << GG_MQTT_MESSAGE_EXPIRY |
-	1ULL << GG_MQTT_CONTENT_TYPE | 1ULL << GG_MQTT_RESPONSE_TOPIC | 1ULL << GG_MQTT_CORRELATION |
-	1ULL << GG_MQTT_USER_PROPERTY;
+				1ULL << GG_MQTT_CONTENT_TYPE | 1ULL << GG_MQTT_RESPONSE_TOPIC |
+				1ULL << GG_MQTT_CORRELATION | 1ULL << GG_MQTT_USER_PROPERTY;
 
 static struct gg_str if_set(const struct gg_mqtt_properties *p, enum gg_mqtt_property id, struct gg_str s)
 {

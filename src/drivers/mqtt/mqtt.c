@@ -22,13 +22,14 @@ static const struct gg_option topic_table[] = {
 		.help = "A topic with {device} and {signal} in it; {signal...} takes all levels that follow"),
 	GG_FORMAT_ROWS(struct topic_option, format), {0}};
 
-#define ROW(field, kind, ...) GG_OPTION(struct broker, o.field, kind, .name = #field, ##__VA_ARGS__)
+#define ROW(field, kind, ...)          GG_OPTION(struct broker, o.field, kind, .name = #field, ##__VA_ARGS__)
 #define NAMED(field, kind, label, ...) GG_OPTION(struct broker, o.field, kind, .name = label, ##__VA_ARGS__)
 
 static const struct gg_option options[] = {
 	ROW(listen, STRINGS, .def = "127.0.0.1:1883", .flags = GG_MAIN, .example = "tls://0.0.0.0:8883",
 		.help = "Where clients connect: host:port, tls://, ws:// and wss:// with a path"),
-	ROW(tls, GROUP, .sub = gg_tls_server_option_table, .help = "Certificate and key for tls:// and wss://"),
+	ROW(tls, GROUP, .sub = gg_tls_server_option_table,
+		.help = "Certificate and key for tls:// and wss://"),
 	ROW(anonymous, CHOICE, .def = "auto", .choices = anonymous_choices, .flags = GG_LIVE,
 		.help = "Who may come without credentials: auto = from this machine, on a loopback address"),
 	ROW(topics, MAP, GG_SUB(topic_table, struct topic_option),
@@ -37,7 +38,8 @@ static const struct gg_option options[] = {
 	ROW(write, STRING, .example = "{device}/{signal}/set",
 		.help = "The topic on which a device takes commands; without it nothing can be written"),
 	ROW(durability, CHOICE, .def = "disk", .choices = durability_choices, .flags = GG_LIVE,
-		.help = "When a message is acknowledged: disk = once it survives a power cut, memory = at once; "
+		.help = "When a message is acknowledged: disk = once it survives a power cut, memory = at "
+			"once; "
 			"then what came in the last moments before a crash is lost"),
 	ROW(max_clients, UINT, .def = "5000", .min = "1", .max = "100000", .flags = GG_LIVE,
 		.help = "Clients that may be connected at once"),
@@ -93,34 +95,12 @@ static void to_health(void *arg, uint32_t device, bool healthy, const char *reas
 	gg_host_device_health(((struct mqtt *)arg)->host, device, healthy, reason);
 }
 
-/* ---- listeners ---- */
-
-static bool is_scheme(const struct gg_address *a, const char *one, const char *other)
-{
-	return strcmp(a->scheme, one) == 0 || strcmp(a->scheme, other) == 0;
-}
-
-static int check_address(const struct broker *b, const char *text, struct gg_address *ret, struct gg_error *e)
-{
-	struct gg_address a;
-	int rc = gg_address_parse(gg_str(text), 1883, &a, e);
-	if (rc < 0)
-		return rc;
-	bool secure = is_scheme(&a, "tls", "mqtts");
-	if (!secure && !is_scheme(&a, "", "tcp") && !is_scheme(&a, "mqtt", "unix"))
-		return gg_error_set(e, -EINVAL, "listen: \"%s\": expected host:port, tls://host:port or unix:path",
-			text);
-	if (secure && !b->o.tls.certificate)
-		return gg_error_set(e, -EINVAL, "listen: \"%s\" needs tls.certificate and tls.key", text);
-	*ret = a;
-	return 0;
-}
+/* ---- life cycle ---- */
 
 static int init(void *self, struct gg_host *host, struct gg_error *e)
 {
 	struct mqtt *m = self;
 	struct broker *b = &m->broker;
-	struct gg_address a;
 	m->host = host;
 	b->loop = gg_host_loop(host);
 	b->outside = (struct broker_outside){.arg = m,
@@ -132,61 +112,24 @@ static int init(void *self, struct gg_host *host, struct gg_error *e)
 		.keep = to_keep,
 		.login = to_login,
 		.health = to_health};
-	if (b->o.listen.count > BROKER_LISTENERS)
-		return gg_error_set(e, -E2BIG, "listen: at most %d addresses", BROKER_LISTENERS);
-	for (size_t i = 0; i < b->o.listen.count; i++) {
-		int rc = check_address(b, b->o.listen.items[i], &a, e);
-		if (rc < 0)
-			return rc;
-	}
+	int rc = gg_listen_check(b, e);
+	if (rc < 0)
+		return rc;
 	if (b->o.tls.certificate) {
-		int rc = gg_tls_server_new(&b->o.tls, &b->tls, e);
+		rc = gg_tls_server_new(&b->o.tls, &b->tls, e);
 		if (rc < 0)
 			return rc;
 	}
 	return gg_broker_init(b, e);
 }
 
-static int listen_at(struct broker *b, const char *text, struct gg_error *e)
-{
-	struct broker_listener *l = &b->listeners[b->listener_count];
-	struct gg_listener_options o = {.max_streams = (unsigned)b->o.max_clients};
-	int rc = check_address(b, text, &o.address, e);
-	if (rc < 0)
-		return rc;
-	if (is_scheme(&o.address, "tls", "mqtts"))
-		o.tls = b->tls;
-	o.limits.input_bytes = b->o.max_packet + 16 > 65536 ? b->o.max_packet + 16 : 65536;
-	o.limits.output_bytes = b->o.max_packet * 2 > (1 << 20) ? b->o.max_packet * 2 : 1 << 20;
-	l->broker = b;
-	l->loopback = gg_address_is_loopback(&o.address);
-	rc = gg_listener_open(b->loop, &o, gg_broker_accept, l, &l->listener, e);
-	if (rc < 0)
-		return rc;
-	b->listener_count++;
-	gg_log(GG_INFO, b->outside.name, "MQTT server listens", GG_S("address", text),
-		GG_I("port", gg_listener_port(l->listener)));
-	return 0;
-}
-
-static void close_listeners(struct broker *b)
-{
-	for (unsigned i = 0; i < b->listener_count; i++)
-		gg_listener_close(b->listeners[i].listener);
-	b->listener_count = 0;
-}
-
 static int start(void *self, struct gg_error *e)
 {
 	struct broker *b = self;
 	gg_persist_replayed(b);
-	for (size_t i = 0; i < b->o.listen.count; i++) {
-		int rc = listen_at(b, b->o.listen.items[i], e);
-		if (rc < 0) {
-			close_listeners(b);
-			return rc;
-		}
-	}
+	int rc = gg_listen_start(b, e);
+	if (rc < 0)
+		return rc;
 	gg_sys_start(b);
 	return 0;
 }
@@ -210,7 +153,7 @@ static int update(void *self, const void *fresh, struct gg_error *e)
 static void close_(void *self)
 {
 	struct broker *b = self;
-	close_listeners(b);
+	gg_listen_close(b);
 	gg_broker_close(b);
 }
 
@@ -271,7 +214,8 @@ static const struct gg_driver_ops ops = {
 const struct gg_component gg_driver_mqtt = {
 	.name = "mqtt",
 	.title = "MQTT server",
-	.help = "A server to which devices connect with MQTT 3.1.1 or 5.0. Topics and payloads become signals; a "
+	.help = "A server to which devices connect with MQTT 3.1.1 or 5.0. Topics and payloads become "
+		"signals; a "
 		"message with QoS 1 or 2 is acknowledged when what it carried is on disk. Clients among "
 		"themselves can use it like any broker.",
 	.example = "mqtt:\n  listen: 127.0.0.1:1883\n  topics:\n    \"{device}/{signal}\": plain\n"

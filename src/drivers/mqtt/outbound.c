@@ -40,7 +40,8 @@ int gg_outbound_add(struct session *s, struct message *m, uint8_t qos, bool reta
 	if (s->out_count == s->out_cap && grow(s) < 0)
 		return -ENOMEM;
 	struct outgoing *o = at(s, s->out_count++);
-	*o = (struct outgoing){.message = gg_message_ref(m), .qos = qos, .retain = retain, .state = OUT_QUEUED};
+	*o = (struct outgoing){
+		.message = gg_message_ref(m), .qos = qos, .retain = retain, .state = OUT_QUEUED};
 	if (ids)
 		memcpy(o->ids, ids, sizeof o->ids);
 	return 0;
@@ -148,8 +149,9 @@ void gg_outbound_pump(struct session *s)
 	const struct connection *c = s->connection;
 	if (!c || c->closing || c->state != CONNECTED)
 		return;
-	uint32_t window = c->receive_maximum < s->broker->o.max_inflight ? c->receive_maximum :
-									   (uint32_t)s->broker->o.max_inflight;
+	uint32_t window = c->receive_maximum < s->broker->o.max_inflight
+				  ? c->receive_maximum
+				  : (uint32_t)s->broker->o.max_inflight;
 	while (s->out_sent < s->out_count && s->out_unacked < window)
 		if (send_next(s) < 0)
 			break;
@@ -163,8 +165,8 @@ void gg_outbound_reconnected(struct session *s)
 		struct outgoing *o = at(s, i);
 		if (o->state == OUT_RELEASED)
 			gg_connection_send_ack(c, GG_MQTT_PUBREL, o->packet_id, 0);
-		if (o->state == OUT_SENT &&
-			gg_outbound_send(c, &o->message->publish, o->message->expires_ns, o, true) == -EAGAIN) {
+		if (o->state == OUT_SENT && gg_outbound_send(c, &o->message->publish, o->message->expires_ns,
+						    o, true) == -EAGAIN) {
 			gg_connection_end(c, GG_MQTT_QUOTA, "no room to send again what was in flight");
 			return;
 		}
@@ -229,7 +231,8 @@ void gg_outbound_trim(struct session *s)
 	pop_done(s);
 }
 
-void gg_outbound_each(struct session *s, void (*each)(void *arg, struct session *s, struct outgoing *o), void *arg)
+void gg_outbound_each(
+	struct session *s, void (*each)(void *arg, struct session *s, struct outgoing *o), void *arg)
 {
 	for (uint32_t i = 0; i < s->out_count; i++)
 		if (at(s, i)->state != OUT_DONE)

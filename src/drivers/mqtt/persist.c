@@ -4,10 +4,9 @@
  *
  *   S session    client id, expiry, when it left, device         s subscription   client id, filter, options
  *   X its end    client id                                       u unsubscribed   client id, filter
- *   M message    id, expiry, receivers, PUBLISH of 5.0           A also for       client id, message id, options
- *   O outgoing   client id, message id, packet id, state         (QoS 2 in flight; DONE of any)
- *   Q QoS 2 id   client id, packet id, received or released
- *   R retained   expiry, PUBLISH of 5.0; empty payload: cleared
+ *   M message    id, expiry, receivers, PUBLISH of 5.0           A also for       client id, message id,
+ * options O outgoing   client id, message id, packet id, state         (QoS 2 in flight; DONE of any) Q QoS 2
+ * id   client id, packet id, received or released R retained   expiry, PUBLISH of 5.0; empty payload: cleared
  *
  * A record says everything it needs, so that replaying one twice does no harm. Messages are encoded as the
  * protocol does, so there is no second codec. Compacting writes what is still valid anew.
@@ -207,7 +206,7 @@ static bool get_message(struct gg_reader *r, struct gg_mqtt_packet *ret)
 	uint8_t reason;
 	struct gg_str rest = gg_read_str(r, gg_reader_left(r));
 	return gg_mqtt_frame(rest, SIZE_MAX, &f, NULL) == 0 && f.type == GG_MQTT_PUBLISH &&
-		gg_mqtt_decode(&f, GG_MQTT_V5, ret, &reason) == 0;
+	       gg_mqtt_decode(&f, GG_MQTT_V5, ret, &reason) == 0;
 }
 
 static void replay_receiver(struct broker *b, struct gg_reader *r, struct message *m)

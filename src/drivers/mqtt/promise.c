@@ -24,19 +24,19 @@ struct hold {
 	struct connection *connection; /* NULL: gone */
 	struct hold *next;
 	unsigned waiting; /* receipts that are missing */
-	uint32_t acks;	  /* how many of the connection's ring are mine */
-	int status;	  /* the worst of the receipts */
-	bool open;	  /* the turn is still on */
+	uint32_t acks;    /* how many of the connection's ring are mine */
+	int status;       /* the worst of the receipts */
+	bool open;        /* the turn is still on */
 	struct gg_buf reply;
 };
 
 struct wait {
 	struct gg_receipt receipt; /* first */
 	struct broker *broker;
-	struct hold *hold;	/* NULL: nobody waits */
+	struct hold *hold;      /* NULL: nobody waits */
 	struct gg_batch *batch; /* to submit again; NULL for a record */
-	struct wait *next;	/* idle or stalled */
-	int why;		/* it stalled: a negative errno */
+	struct wait *next;      /* idle or stalled */
+	int why;                /* it stalled: a negative errno */
 };
 
 static const int64_t stall_first_ns = 100 * GG_NS_PER_MS, stall_most_ns = 10 * GG_NS_PER_S;
@@ -122,9 +122,11 @@ int gg_promise_ack(struct connection *c, enum gg_mqtt_type type, uint16_t packet
 	struct hold *h = gg_promise_hold(c);
 	if (!h || (c->ack_count == c->ack_cap && grow_acks(c) < 0))
 		return -ENOMEM;
-	c->acks[(c->ack_first + c->ack_count++) & (c->ack_cap - 1)] = (struct ack){
-		.received_ns = gg_loop_now(c->broker->loop), .packet_id = packet_id, .type = (uint8_t)type,
-		.reason = reason};
+	c->acks[(c->ack_first + c->ack_count++) & (c->ack_cap - 1)] =
+		(struct ack){.received_ns = gg_loop_now(c->broker->loop),
+			.packet_id = packet_id,
+			.type = (uint8_t)type,
+			.reason = reason};
 	h->acks++;
 	return 0;
 }
@@ -176,7 +178,8 @@ static void send_acks(struct connection *c, const struct hold *h)
 /* Lets go what waits for nothing more, in order. */
 static void advance(struct connection *c)
 {
-	while (c->holds_first && !c->holds_first->open && !c->holds_first->waiting && c->stream && !c->closing) {
+	while (c->holds_first && !c->holds_first->open && !c->holds_first->waiting && c->stream &&
+		!c->closing) {
 		struct hold *h = c->holds_first;
 		c->holds_first = h->next;
 		if (!c->holds_first)

@@ -5,7 +5,8 @@
  * samples, retained, subscribers.
  *
  * A denied or undecodable message is told by a reason in 5.0. 3.1.1 has no way to say so: it is acknowledged
- * and dropped, and counted, as other brokers do; to end the connection would make the client send it for ever.
+ * and dropped, and counted, as other brokers do; to end the connection would make the client send it for
+ * ever.
  */
 #include "broker.h"
 
@@ -77,8 +78,8 @@ uint8_t gg_broker_route(struct broker *b, struct connection *c, struct session *
 	if (rc == -EINVAL || rc == -E2BIG || rc == -EDQUOT) {
 		gg_count(rc == -EDQUOT ? b->count.dropped_limit : b->count.dropped_payload, 1);
 		gg_log(GG_WARN, b->outside.name,
-			rc == -EDQUOT ? "message dropped, the limit of devices or signals is reached" :
-					"message dropped, its payload can't be read as its topic says",
+			rc == -EDQUOT ? "message dropped, the limit of devices or signals is reached"
+				      : "message dropped, its payload can't be read as its topic says",
 			GG_SV("topic", p->topic));
 		return rc == -EDQUOT ? GG_MQTT_QUOTA : GG_MQTT_BAD_PAYLOAD;
 	}
@@ -143,7 +144,8 @@ bool gg_publish_in(struct connection *c, struct gg_mqtt_publish *p)
 	b->received++;
 	gg_count(b->count.in[p->qos], 1);
 	if (p->qos == 2 && gg_session_received(c->session, p->packet_id)) {
-		if (gg_promise_ack(c, GG_MQTT_PUBREC, p->packet_id, 0) < 0) /* again: taken, not routed twice */
+		if (gg_promise_ack(c, GG_MQTT_PUBREC, p->packet_id, 0) <
+			0) /* again: taken, not routed twice */
 			gg_connection_end(c, GG_MQTT_IMPLEMENTATION, "out of memory");
 		return true;
 	}

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Retained messages (§3.3.1.3): the last one of each topic, in a tree by topic so that a wildcard filter finds
- * them without looking at all. With QoS > 0 the record is kept at once and the acknowledgement waits for it;
- * with QoS 0 nobody was promised anything, so a topic that changes often is kept once a second at most.
+ * Retained messages (§3.3.1.3): the last one of each topic, in a tree by topic so that a wildcard filter
+ * finds them without looking at all. With QoS > 0 the record is kept at once and the acknowledgement waits
+ * for it; with QoS 0 nobody was promised anything, so a topic that changes often is kept once a second at
+ * most.
  */
 #include "broker.h"
 

@@ -7,8 +7,8 @@
 
 static const int64_t sys_period_ns = 10 * GG_NS_PER_S;
 
-static struct gg_counter *counter(struct broker *b, const char *name, const char *key, const char *value,
-	const char *help)
+static struct gg_counter *counter(
+	struct broker *b, const char *name, const char *key, const char *value, const char *help)
 {
 	char labels[192];
 	if (key)
@@ -35,7 +35,8 @@ void gg_sys_init(struct broker *b)
 	snprintf(labels, sizeof labels, "driver=\"%s\"", b->outside.name);
 	for (size_t i = 0; i < 3; i++) {
 		c->in[i] = counter(b, "mqtt_messages_in_total", "qos", qos[i], in_help);
-		c->out[i] = counter(b, "mqtt_messages_out_total", "qos", qos[i], "MQTT messages sent to clients");
+		c->out[i] =
+			counter(b, "mqtt_messages_out_total", "qos", qos[i], "MQTT messages sent to clients");
 	}
 	c->connections = gauge(b, "mqtt_connections", "MQTT clients that are connected");
 	c->sessions = gauge(b, "mqtt_sessions", "MQTT sessions, connected or not");
@@ -54,8 +55,8 @@ void gg_sys_init(struct broker *b)
 	c->refused_logins = counter(b, "mqtt_refused_logins_total", NULL, NULL, "MQTT clients not let in");
 	c->protocol_errors =
 		counter(b, "mqtt_protocol_errors_total", NULL, NULL, "MQTT packets that broke the protocol");
-	c->ack_wait = gg_metric_histogram("mqtt_ack_wait_seconds", labels,
-		"From a PUBLISH with QoS > 0 to its PUBACK or PUBREC");
+	c->ack_wait = gg_metric_histogram(
+		"mqtt_ack_wait_seconds", labels, "From a PUBLISH with QoS > 0 to its PUBACK or PUBREC");
 }
 
 static void say(struct broker *b, const char *topic, const char *text)

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every component there is. A new one is entered here, and nowhere else. */
+#include "app/components.h"
+
+#define COMPONENTS(X)                                                                                        \
+	/* south */                                                                                          \
+	X(driver_mqtt)                                                                                       \
+	X(driver_modbus)                                                                                     \
+	X(driver_replay)                                                                                     \
+	/* steps of a pipeline */                                                                            \
+	X(stage_normalise)                                                                                   \
+	X(stage_deadband)                                                                                    \
+	X(stage_change)                                                                                      \
+	X(stage_range)                                                                                       \
+	X(stage_rate)                                                                                        \
+	X(stage_duplicate)                                                                                   \
+	X(stage_throttle)                                                                                    \
+	X(stage_window)
+
+#define DECLARE(name) extern const struct gg_component gg_##name;
+COMPONENTS(DECLARE)
+
+#define ROW(name) &gg_##name,
+const struct gg_component *const gg_all_components[] = {COMPONENTS(ROW) NULL};

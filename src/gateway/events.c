@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/events.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "core/loop.h"
+#include "gateway/events_store.h"
+#include "gateway/gateway.h"
+
+enum { WATCHERS = 8, TITLE_MAX = 1024 };
+
+static struct {
+	struct gg_map open; /* "kind\x1fkey" -> entry */
+	struct gg_event_entry *newest, *oldest;
+	size_t count, open_by_severity[3];
+	struct {
+		gg_event_watcher *fn;
+		void *arg;
+	} watchers[WATCHERS];
+	size_t watcher_count;
+	struct gg_counter *opened[3], *lost;
+	_Atomic uint64_t last_id; /* any thread */
+} book;
+
+static const char *const severities[] = {"info", "warning", "critical"};
+static const char *const states[] = {"open", "acknowledged", "cleared"};
+
+const char *gg_severity_name(enum gg_severity s)
+{
+	return (size_t)s < GG_COUNT(severities) ? severities[s] : severities[0];
+}
+
+const char *gg_event_state_name(enum gg_event_state s)
+{
+	return (size_t)s < GG_COUNT(states) ? states[s] : states[0];
+}
+
+/* ---- reports: from any thread to the control thread ---- */
+
+struct report {
+	uint64_t id;
+	struct gg_event_report r; /* its strings lie behind */
+	char bytes[];
+};
+
+static uint64_t next_id(void)
+{
+	uint64_t now = (uint64_t)(gg_clock_utc(&gg_clock_system) / GG_NS_PER_US);
+	uint64_t last = atomic_load(&book.last_id), id;
+	do {
+		id = now > last ? now : last + 1;
+	} while (!atomic_compare_exchange_weak(&book.last_id, &last, id));
+	return id;
+}
+
+static struct gg_str put(char **at, struct gg_str s)
+{
+	struct gg_str copy = gg_str_n(*at, s.len);
+	gg_str_copy(*at, s.len + 1, s);
+	*at += s.len + 1;
+	return copy;
+}
+
+static void take_report(void *arg, int64_t number);
+
+uint64_t gg_event(const struct gg_event_report *r)
+{
+	struct gg_str kind = gg_str(r->kind), title = r->title, trace = r->trace_json;
+	title.len = gg_min_size(title.len, TITLE_MAX);
+	if (trace.len > GG_EVENT_TRACE_MAX)
+		trace.len = 0;
+	struct report *copy = malloc(sizeof *copy + kind.len + r->key.len + title.len + trace.len + 4);
+	uint64_t id = next_id();
+	if (copy) {
+		char *at = copy->bytes;
+		*copy = (struct report){id, *r};
+		copy->r.kind = put(&at, kind).p;
+		copy->r.key = put(&at, r->key);
+		copy->r.title = put(&at, title);
+		copy->r.trace_json = put(&at, trace);
+		if (!r->time_ns)
+			copy->r.time_ns = gg_clock_utc(&gg_clock_system);
+	}
+	if (!copy || gg_loop_post(gg_gateway.control, take_report, copy, 0) < 0) {
+		free(copy);
+		gg_count(gg_metric_counter("events_lost_total", NULL, "Events that could not be taken"), 1);
+		gg_log(GG_ERROR, "events", "an event could not be taken", GG_S("kind", r->kind),
+			GG_SV("title", title));
+		return 0;
+	}
+	return id;
+}
+
+struct step {
+	uint64_t event;
+	size_t len;
+	char json[];
+};
+
+static void take_step(void *arg, int64_t number);
+
+void gg_event_trace(uint64_t event, struct gg_str step_json)
+{
+	struct step *s = step_json.len <= GG_EVENT_TRACE_MAX ? malloc(sizeof *s + step_json.len + 1) : NULL;
+	if (!s)
+		return;
+	s->event = event;
+	s->len = step_json.len;
+	gg_str_copy(s->json, step_json.len + 1, step_json);
+	if (gg_loop_post(gg_gateway.control, take_step, s, 0) < 0)
+		free(s);
+}
+
+/* ---- the book ---- */
+
+static struct gg_str open_key(char *to, size_t size, const char *kind, struct gg_str key)
+{
+	int n = snprintf(to, size, "%s\x1f%.*s", kind, GG_STR_ARG(key));
+	return gg_str_n(to, gg_min_size((size_t)n, size - 1));
+}
+
+static void entry_free(struct gg_event_entry *e)
+{
+	free(e->kind);
+	free(e->key);
+	free(e->title);
+	free(e->device);
+	free(e->signal);
+	free(e->acknowledged_by);
+	free(e->comment);
+	gg_buf_done(&e->trace);
+	free(e);
+}
+
+static void link_newest(struct gg_event_entry *e)
+{
+	e->older = book.newest;
+	if (book.newest)
+		book.newest->newer = e;
+	else
+		book.oldest = e;
+	book.newest = e;
+	book.count++;
+}
+
+static void unlink_entry(struct gg_event_entry *e)
+{
+	*(e->newer ? &e->newer->older : &book.newest) = e->older;
+	*(e->older ? &e->older->newer : &book.oldest) = e->newer;
+	book.count--;
+}
+
+/* Makes room by forgetting the oldest that is cleared; the catalog still has it. */
+static void make_room(void)
+{
+	for (struct gg_event_entry *e = book.oldest; e && book.count >= GG_EVENTS_MOST; e = e->newer) {
+		if (e->state != GG_EVENT_CLEARED)
+			continue;
+		unlink_entry(e);
+		entry_free(e);
+		return;
+	}
+}
+
+static struct gg_event_entry *entry_new(const struct report *rep)
+{
+	const struct gg_event_report *r = &rep->r;
+	const struct gg_signal_info *signal = gg_signal(r->signal);
+	struct gg_event_entry *e = calloc(1, sizeof *e);
+	if (!e)
+		return NULL;
+	e->id = rep->id;
+	e->severity = r->severity;
+	e->opened_ns = r->time_ns;
+	e->kind = gg_str_dup(gg_str(r->kind));
+	e->key = gg_str_dup(r->key);
+	e->title = gg_str_dup(r->title);
+	e->signal = gg_str_dup(signal ? signal->name : GG_STR(""));
+	e->device = gg_str_dup(gg_device_id(signal && r->device == GG_NONE ? signal->device : r->device));
+	e->trace = GG_BUF(GG_EVENT_TRACE_MAX);
+	if (!e->kind || !e->key || !e->title || !e->signal || !e->device) {
+		entry_free(e);
+		return NULL;
+	}
+	return e;
+}
+
+static void add_step(struct gg_event_entry *e, struct gg_str json)
+{
+	if (json.len == 0 || e->trace.len + json.len + 1 > e->trace.max)
+		return;
+	if (e->trace.len)
+		gg_buf_char(&e->trace, ',');
+	gg_buf_str(&e->trace, json);
+}
+
+static void changed(struct gg_event_entry *e, const char *change)
+{
+	gg_events_store(e, change);
+	for (size_t i = 0; i < book.watcher_count; i++)
+		book.watchers[i].fn(book.watchers[i].arg, e, change);
+}
+
+static void open_event(const struct report *rep, struct gg_str key)
+{
+	make_room();
+	struct gg_event_entry *e = book.count < GG_EVENTS_MOST ? entry_new(rep) : NULL;
+	if (!e || gg_map_put_ptr(&book.open, key, e) < 0) {
+		if (e)
+			entry_free(e);
+		gg_count(book.lost, 1);
+		return;
+	}
+	add_step(e, rep->r.trace_json);
+	link_newest(e);
+	book.open_by_severity[e->severity]++;
+	gg_count(book.opened[e->severity], 1);
+	changed(e, "opened");
+}
+
+static void clear_event(struct gg_event_entry *e, const struct gg_event_report *r, struct gg_str key)
+{
+	gg_map_remove(&book.open, key);
+	book.open_by_severity[e->severity]--;
+	e->state = GG_EVENT_CLEARED;
+	e->cleared_ns = r->time_ns;
+	add_step(e, r->trace_json);
+	changed(e, "cleared");
+}
+
+static void take_report(void *arg, int64_t number)
+{
+	struct report *rep = arg;
+	char text[600];
+	struct gg_str key = open_key(text, sizeof text, rep->r.kind, rep->r.key);
+	struct gg_event_entry *open = gg_map_get_ptr(&book.open, key);
+	(void)number;
+	if (rep->r.clear && open)
+		clear_event(open, &rep->r, key);
+	else if (!rep->r.clear && open)
+		open->repeats++;
+	else if (!rep->r.clear)
+		open_event(rep, key);
+	gg_events_tell_rules(&rep->r);
+	free(rep);
+}
+
+static struct gg_event_entry *find(uint64_t id)
+{
+	/* Ids grow: the one that is asked for is nearly always among the newest. */
+	struct gg_event_entry *e = book.newest;
+	while (e && e->id > id)
+		e = e->older;
+	for (struct gg_event_entry *near = e; near; near = near->older)
+		if (near->id == id)
+			return near;
+	for (e = book.newest; e && e->id != id;)
+		e = e->older;
+	return e;
+}
+
+static void take_step(void *arg, int64_t number)
+{
+	struct step *s = arg;
+	struct gg_event_entry *e = find(s->event);
+	(void)number;
+	if (e) {
+		add_step(e, gg_str_n(s->json, s->len));
+		changed(e, "traced");
+	}
+	free(s);
+}
+
+/* ---- what people do ---- */
+
+int gg_events_acknowledge(uint64_t id, struct gg_str by)
+{
+	struct gg_event_entry *e = find(id);
+	if (!e)
+		return -ENOENT;
+	if (e->state != GG_EVENT_OPEN)
+		return -EALREADY;
+	e->state = GG_EVENT_ACKNOWLEDGED;
+	e->acknowledged_ns = gg_clock_utc(&gg_clock_system);
+	e->acknowledged_by = gg_str_dup(by);
+	changed(e, "acknowledged");
+	return 0;
+}
+
+int gg_events_comment(uint64_t id, struct gg_str by, struct gg_str text)
+{
+	struct gg_buf step GG_CLEANUP(gg_buf_done) = GG_BUF(8192);
+	struct gg_json_writer w = gg_json_writer(&step);
+	struct gg_event_entry *e = find(id);
+	if (!e)
+		return -ENOENT;
+	gg_json_begin_object(&w);
+	gg_json_put_str(&w, "step", GG_STR("comment"));
+	gg_json_put_str(&w, "by", by);
+	gg_json_put_str(&w, "text", text);
+	gg_json_put_time(&w, "time", gg_clock_utc(&gg_clock_system));
+	gg_json_end_object(&w);
+	if (step.error)
+		return step.error;
+	add_step(e, gg_buf_view(&step));
+	changed(e, "commented");
+	return 0;
+}
+
+/* ---- looking ---- */
+
+const struct gg_event_entry *gg_events_newest(void)
+{
+	return book.newest;
+}
+
+const struct gg_event_entry *gg_events_find(uint64_t id)
+{
+	return find(id);
+}
+
+size_t gg_events_open_count(enum gg_severity at_least)
+{
+	size_t n = 0;
+	for (size_t i = at_least; i < GG_COUNT(book.open_by_severity); i++)
+		n += book.open_by_severity[i];
+	return n;
+}
+
+int gg_events_watch(gg_event_watcher *fn, void *arg)
+{
+	if (book.watcher_count == WATCHERS)
+		return -EDQUOT;
+	book.watchers[book.watcher_count].fn = fn;
+	book.watchers[book.watcher_count++].arg = arg;
+	return 0;
+}
+
+static void put_time(struct gg_json_writer *w, const char *key, int64_t ns)
+{
+	if (ns)
+		gg_json_put_time(w, key, ns);
+}
+
+void gg_event_json(const struct gg_event_entry *e, struct gg_json_writer *w)
+{
+	gg_json_begin_object(w);
+	gg_json_put_int(w, "id", (int64_t)e->id);
+	gg_json_put_str(w, "kind", gg_str(e->kind));
+	gg_json_put_str(w, "key", gg_str(e->key));
+	gg_json_put_str(w, "severity", gg_str(gg_severity_name(e->severity)));
+	gg_json_put_str(w, "state", gg_str(gg_event_state_name(e->state)));
+	gg_json_put_str(w, "title", gg_str(e->title));
+	if (e->device[0])
+		gg_json_put_str(w, "device", gg_str(e->device));
+	if (e->signal[0])
+		gg_json_put_str(w, "signal", gg_str(e->signal));
+	put_time(w, "opened", e->opened_ns);
+	put_time(w, "acknowledged", e->acknowledged_ns);
+	put_time(w, "cleared", e->cleared_ns);
+	if (e->acknowledged_by)
+		gg_json_put_str(w, "acknowledged_by", gg_str(e->acknowledged_by));
+	if (e->repeats)
+		gg_json_put_int(w, "repeats", (int64_t)e->repeats);
+	gg_json_key(w, GG_STR("trace"));
+	gg_json_begin_array(w);
+	if (e->trace.len)
+		gg_json_raw(w, gg_buf_view(&e->trace));
+	gg_json_end_array(w);
+	gg_json_end_object(w);
+}
+
+/* ---- start and stop ---- */
+
+/* An event of the run before, from the catalog: oldest first. */
+static void take_stored(void *arg, struct gg_event_entry *e)
+{
+	char text[600];
+	(void)arg;
+	link_newest(e);
+	if (e->state == GG_EVENT_CLEARED)
+		return;
+	gg_map_put_ptr(&book.open, open_key(text, sizeof text, e->kind, gg_str(e->key)), e);
+	book.open_by_severity[e->severity]++;
+	if (e->id > atomic_load(&book.last_id))
+		atomic_store(&book.last_id, e->id);
+}
+
+int gg_events_start(void)
+{
+	char label[40];
+	for (size_t i = 0; i < GG_COUNT(severities); i++) {
+		snprintf(label, sizeof label, "severity=\"%s\"", severities[i]);
+		book.opened[i] = gg_metric_counter("events_opened_total", label, "Events opened");
+	}
+	book.lost = gg_metric_counter("events_lost_total", NULL, "Events that could not be taken");
+	return gg_events_load(take_stored, NULL);
+}
+
+void gg_events_stop(void)
+{
+	while (book.newest) {
+		struct gg_event_entry *e = book.newest;
+		unlink_entry(e);
+		entry_free(e);
+	}
+	gg_map_done(&book.open);
+	book.watcher_count = 0;
+	memset(book.open_by_severity, 0, sizeof book.open_by_severity);
+}

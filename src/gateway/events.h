@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The book of events. Anybody reports (gg_event()); the control thread keeps the book: one open event per
+ * kind and key, its state (open, acknowledged, cleared), its trace; each change goes to the catalog, into the
+ * journal (so that uplinks tell it), to rules that listen to events, and to whoever watches live. Bounded:
+ * GG_EVENTS_MOST in memory, of which open ones are never the first to go; the catalog holds the others.
+ * Thread: control, unless said.
+ */
+#ifndef GG_GATEWAY_EVENTS_H
+#define GG_GATEWAY_EVENTS_H
+
+#include "base/json.h"
+#include "ganglion/host.h"
+#include "store/catalog.h"
+
+enum { GG_EVENTS_MOST = 20000, GG_EVENT_TRACE_MAX = 64 << 10 };
+
+struct gg_event_entry {
+	uint64_t id; /* microseconds since 1970 when it was reported, made unique: grows, and fits a double */
+	char *kind, *key, *title, *device, *signal; /* device and signal: names, "" when about none */
+	enum gg_severity severity;
+	enum gg_event_state state;
+	int64_t opened_ns, acknowledged_ns, cleared_ns; /* 0: not */
+	char *acknowledged_by, *comment;                /* NULL: none */
+	uint64_t repeats;                               /* reported again while open */
+	struct gg_buf trace;                            /* steps: JSON objects with commas between */
+	struct gg_event_entry *older, *newer;
+};
+
+typedef void gg_event_watcher(void *arg, const struct gg_event_entry *e, const char *change);
+
+int gg_events_start(void);
+void gg_events_stop(void);
+/* Told of each change: "opened", "acknowledged", "cleared", "traced", "commented". At most 8. */
+int gg_events_watch(gg_event_watcher *fn, void *arg);
+/* The newest; walk with ->older. */
+const struct gg_event_entry *gg_events_newest(void);
+const struct gg_event_entry *gg_events_find(uint64_t id);
+size_t gg_events_open_count(enum gg_severity at_least);
+/* Errors: -ENOENT, -EALREADY it is acknowledged or cleared. */
+int gg_events_acknowledge(uint64_t id, struct gg_str by);
+int gg_events_comment(uint64_t id, struct gg_str by, struct gg_str text);
+const char *gg_event_state_name(enum gg_event_state s);
+const char *gg_severity_name(enum gg_severity s);
+/* The whole event as an object. */
+void gg_event_json(const struct gg_event_entry *e, struct gg_json_writer *w);
+
+/* ---- devices' health (health.c). Thread: any ---- */
+
+struct gg_health {
+	bool known, healthy;
+	int64_t since_ns; /* UTC */
+	char reason[160];
+};
+
+/* True when it changed from what was known; a first "healthy" is no change. */
+bool gg_health_set(uint32_t device, bool healthy, const char *reason);
+struct gg_health gg_health_get(uint32_t device);
+
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What include/ganglion/host.h promises to instances: names, data, work. Events, writes and logins have files
+ * of their own. */
+#include "base/log.h"
+#include "core/signals.h"
+#include "core/work.h"
+#include "ganglion/driver.h"
+#include "gateway/gateway.h"
+#include "store/journal.h"
+
+const char *gg_host_name(const struct gg_host *h)
+{
+	return h->name;
+}
+
+struct gg_loop *gg_host_loop(const struct gg_host *h)
+{
+	return h->loop;
+}
+
+const struct gg_clock *gg_host_clock(const struct gg_host *h)
+{
+	(void)h;
+	return &gg_clock_system;
+}
+
+const char *gg_host_data_dir(const struct gg_host *h)
+{
+	(void)h;
+	return gg_gateway.data_dir;
+}
+
+int gg_host_device(struct gg_host *h, struct gg_str id, uint32_t *ret_device)
+{
+	int rc = gg_device_make(id, ret_device);
+	if (rc == 0 && h && h->component->kind == GG_DRIVER)
+		gg_device_set_owner(*ret_device, h);
+	return rc;
+}
+
+int gg_host_signal(struct gg_host *h, uint32_t device, struct gg_str name, const struct gg_signal_spec *spec,
+	uint32_t *ret_signal)
+{
+	(void)h;
+	return gg_signal_make(device, name, spec, ret_signal);
+}
+
+/* ---- data ---- */
+
+int gg_host_submit_take(struct gg_host *h, struct gg_batch *b)
+{
+	uint32_t samples = b->count;
+	if (b->received_ns == 0)
+		b->received_ns = gg_gateway_utc();
+	/* Before the attempt: the shard may have room again, and say so, before we come back. */
+	atomic_store(&h->waiting, true);
+	int rc = gg_shard_send_take(gg_gateway_shard_of(b->device), b);
+	if (rc < 0) {
+		gg_count(h->refused, 1);
+		return rc;
+	}
+	atomic_store(&h->waiting, false);
+	gg_count(h->batches, 1);
+	gg_count(h->samples, samples);
+	return 0;
+}
+
+static void receipt_done(void *arg, int64_t status)
+{
+	struct gg_receipt *r = arg;
+	r->done(r, (int)status);
+}
+
+void gg_receipt_return(struct gg_receipt *r, int status)
+{
+	gg_loop_post_sure(r->loop, receipt_done, r, status);
+}
+
+int gg_host_keep(struct gg_host *h, const void *data, size_t len, struct gg_receipt *receipt)
+{
+	gg_count(h->kept, 1);
+	return gg_journal_append_record(
+		gg_gateway.journal, GG_RECORD_KEPT, gg_str(h->name), gg_str_n(data, len), receipt);
+}
+
+int gg_host_work(struct gg_host *h, void (*work)(void *arg), void (*done)(void *arg), void *arg)
+{
+	return gg_work(h->loop, work, done, arg);
+}
+
+/* ---- health ---- */
+
+void gg_host_device_health(struct gg_host *h, uint32_t device, bool healthy, const char *reason)
+{
+	struct gg_str id = gg_device_id(device);
+	char title[GG_ERROR_TEXT];
+	if (!gg_health_set(device, healthy, reason))
+		return; /* as before */
+	if (healthy)
+		snprintf(title, sizeof title, "%.*s answers again", GG_STR_ARG(id));
+	else
+		snprintf(title, sizeof title, "%.*s is lost: %s", GG_STR_ARG(id),
+			reason ? reason : "no reason given");
+	gg_log(healthy ? GG_INFO : GG_WARN, h->name, healthy ? "device is back" : "device is lost",
+		GG_SV("device", id), GG_S("reason", reason));
+	gg_event(&(struct gg_event_report){.kind = "device-lost",
+		.key = id,
+		.severity = GG_WARNING,
+		.clear = healthy,
+		.title = gg_str(title),
+		.device = device,
+		.signal = GG_NONE});
+}

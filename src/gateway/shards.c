@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All shards together: how many, which device belongs where, and changing their plans. */
+#include "core/loop.h"
+#include "core/signals.h"
+#include "gateway/events_store.h"
+#include "gateway/gateway.h"
+#include "pipeline/rule.h"
+
+#include <unistd.h>
+
+static unsigned wanted_shards(const struct gg_site *site)
+{
+	if (site->shards)
+		return (unsigned)gg_min_size(site->shards, GG_MOST_SHARDS);
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	return cores > 2 ? (unsigned)gg_min_size((size_t)cores - 1, GG_MOST_SHARDS) : 1;
+}
+
+int gg_shards_make(struct gg_gateway *g, struct gg_error *e)
+{
+	unsigned wanted = wanted_shards(&g->config->site);
+	for (unsigned i = 0; i < wanted; i++) {
+		g->shards[i] = gg_shard_new(i, g->journal);
+		if (!g->shards[i])
+			return gg_error_set(e, -ENOMEM, "no memory for %u shards", wanted);
+		g->shards[i]->home = i ? g->shards[0] : NULL;
+		g->shard_count++;
+	}
+	return 0;
+}
+
+int gg_shards_start(struct gg_gateway *g)
+{
+	int rc = 0;
+	for (unsigned i = 0; i < g->shard_count && rc == 0; i++)
+		rc = gg_loop_start(g->shards[i]->loop);
+	return rc;
+}
+
+static void report(void *arg, const struct gg_event_report *r)
+{
+	(void)arg;
+	gg_event(r);
+}
+
+int gg_shards_plan(struct gg_gateway *g, const struct gg_config *c, uint64_t revision, struct gg_plan **plans,
+	struct gg_error *e)
+{
+	for (unsigned i = 0; i < g->shard_count; i++) {
+		struct gg_plan_options o = {.site = &c->site,
+			.loop = g->shards[i]->loop,
+			.rules = i == 0,
+			.rule_ops = &gg_rule_ops_live,
+			.event = report,
+			.revision = revision};
+		int rc = gg_plan_new(&o, &plans[i], e);
+		if (rc < 0) {
+			while (i-- > 0) {
+				gg_plan_free(plans[i]);
+				plans[i] = NULL;
+			}
+			return rc;
+		}
+	}
+	return 0;
+}
+
+struct swap {
+	struct gg_shard *shard;
+	struct gg_plan *plan;
+};
+
+static void do_swap(void *arg, int64_t number)
+{
+	struct swap *s = arg;
+	(void)number;
+	s->plan = gg_shard_swap(s->shard, s->plan);
+}
+
+void gg_shards_swap(struct gg_gateway *g, struct gg_plan **plans)
+{
+	for (unsigned i = 0; i < g->shard_count; i++) {
+		struct swap s = {g->shards[i], plans[i]};
+		gg_loop_call(g->shards[i]->loop, do_swap, &s, 0);
+		gg_plan_free(s.plan);
+	}
+}
+
+struct gg_shard *gg_gateway_shard_of(uint32_t device)
+{
+	struct gg_gateway *g = &gg_gateway;
+	return g->shard_count == 1 ? g->shards[0]
+				   : g->shards[gg_hash_stable(gg_device_id(device)) % g->shard_count];
+}
+
+struct gg_shard *gg_gateway_shard_of_derived(const struct gg_batch *b)
+{
+	const struct gg_signal_info *info = b->count ? gg_signal(b->samples[0].signal) : NULL;
+	struct gg_str source = info ? info->signal : GG_STR("");
+	struct gg_str device = gg_str_cut(&source, '/');
+	uint32_t index = source.len ? gg_device_find(device) : GG_NONE;
+	return index == GG_NONE ? gg_gateway.shards[0] : gg_gateway_shard_of(index);
+}
+
+static void last_checkpoint(void *arg, int64_t number)
+{
+	(void)number;
+	gg_shard_checkpoint(arg);
+}
+
+void gg_shards_stop(struct gg_gateway *g)
+{
+	for (unsigned i = g->shard_count; i-- > 0;) { /* shard 0, the others' home, is the last */
+		struct gg_shard *s = g->shards[i];
+		gg_loop_call(s->loop, last_checkpoint, s, 0);
+		gg_loop_end(s->loop);
+		gg_loop_join(s->loop);
+	}
+}
+
+void gg_shards_free(struct gg_gateway *g)
+{
+	for (unsigned i = 0; i < g->shard_count; i++)
+		gg_shard_free(g->shards[i]);
+	g->shard_count = 0;
+}
+
+/* ---- events to rules that listen to events ---- */
+
+struct told {
+	struct gg_event_report r;
+	char bytes[];
+};
+
+static void tell(void *arg, int64_t number)
+{
+	struct told *t = arg;
+	struct gg_shard *s = gg_gateway.shards[0];
+	(void)number;
+	gg_plan_event(s->plan, &t->r, s->now_ns);
+	gg_shard_arm(s);
+	free(t);
+}
+
+void gg_events_tell_rules(const struct gg_event_report *r)
+{
+	size_t kind = strlen(r->kind) + 1;
+	if (gg_gateway.shard_count == 0 || strcmp(r->kind, "rule") == 0 ||
+		strcmp(r->kind, "action-failed") == 0)
+		return; /* rules don't listen to themselves */
+	struct told *t = malloc(sizeof *t + kind + r->key.len + r->title.len);
+	if (!t)
+		return;
+	t->r = *r;
+	memcpy(t->bytes, r->kind, kind);
+	memcpy(t->bytes + kind, r->key.p, r->key.len);
+	memcpy(t->bytes + kind + r->key.len, r->title.p, r->title.len);
+	t->r.kind = t->bytes;
+	t->r.key.p = t->bytes + kind;
+	t->r.title.p = t->bytes + kind + r->key.len;
+	t->r.trace_json = GG_STR("");
+	if (gg_loop_post(gg_gateway.shards[0]->loop, tell, t, 0) < 0)
+		free(t);
+}
