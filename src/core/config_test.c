@@ -58,7 +58,7 @@ static const char site[] = "site: pump-hall-3\n"
 			   "  boiler:\n"
 			   "    driver: modbus\n"
 			   "    connect: \"tcp://${NAME}:${PORT}\"\n"
-			   "    durability: memory\n"
+			   "    enabled: false\n"
 			   "    offset: -3\n"
 			   "    unit: 0x10\n"
 			   "    mode: fast\n"
@@ -128,8 +128,7 @@ static void fills_every_type_of_option(void **state GG_UNUSED)
 	const struct fake_driver *d = in->checked;
 	const struct gg_driver_common *common = in->common;
 	assert_ptr_equal(in->component, &fake_modbus);
-	assert_int_equal(common->durability, GG_DURABILITY_MEMORY);
-	assert_true(common->enabled);
+	assert_false(common->enabled);
 	assert_string_equal(d->connect, "tcp://hall:502");
 	assert_int_equal(d->poll_ns, GG_NS_PER_S);
 	assert_int_equal(d->offset, -3);
@@ -151,7 +150,7 @@ static void fills_every_type_of_option(void **state GG_UNUSED)
 	assert_non_null(gg_value_get(d->free, "any"));
 	/* The component's own settings, as a start fills them once more. */
 	assert_null(gg_value_get(in->value, "driver"));
-	assert_null(gg_value_get(in->value, "durability"));
+	assert_null(gg_value_get(in->value, "enabled"));
 	assert_non_null(gg_value_get(in->value, "connect"));
 	assert_ptr_equal(c->site.drivers.items[0].component, &fake_mqtt);
 	gg_config_free(c);
@@ -499,6 +498,8 @@ static void tells_what_is_wrong_with_a_table(void **state GG_UNUSED)
 	gg_components_set(all);
 	gg_components_check(&problems);
 	gg_components_set(fakes);
+	for (size_t i = 0; i < problems.count; i++)
+		assert_null(strstr(problems.items[i].text, "\"low\""));
 	for (size_t i = 0; i < GG_COUNT(expected); i++) {
 		size_t found = 0;
 		for (size_t j = 0; j < problems.count; j++)

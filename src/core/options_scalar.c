@@ -47,7 +47,10 @@ static int read_uint(struct gg_str text, struct number *n)
 static int read_float(struct gg_str text, struct number *n)
 {
 	int rc = gg_parse_float(text, &n->f);
-	return rc < 0 ? rc : isfinite(n->f) ? 0 : -EINVAL;
+	if (rc < 0 || isfinite(n->f))
+		return rc;
+	/* "no limit" may be written; what merely overflows or is no number is a mistake. */
+	return gg_str_is(text, "inf") || gg_str_is(text, "-inf") ? 0 : -EINVAL;
 }
 
 static int read_duration(struct gg_str text, struct number *n)

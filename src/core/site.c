@@ -13,7 +13,6 @@ static const char *const severities[] = {"information", "warning", "critical", N
 static const char *const unlimited[] = {"unlimited", NULL};
 static const char *const forever[] = {"forever", NULL};
 static const char *const automatic[] = {"auto", NULL};
-static const char *const durabilities[] = {"journal", "memory", NULL};
 static const char *const formats[] = {"json", "senml", "cbor", NULL};
 static const char *const compressions[] = {"none", "zstd", NULL};
 
@@ -159,12 +158,7 @@ static const struct gg_option rule_options[] = {GG_OPTION(struct gg_site_rule, n
 	GG_OPTION(struct gg_site_rule, at, SOURCE), {0}};
 
 static const struct gg_option driver_options[] = {
-	GG_OPTION(struct gg_driver_common, enabled, BOOL, .def = "true", .help = "Does it run?"),
-	GG_OPTION(struct gg_driver_common, durability, CHOICE, .choices = durabilities, .def = "journal",
-		.help = "journal: a device is answered when its data are on disk; memory: sooner, and a "
-			"power "
-			"cut loses what was not yet written"),
-	{0}};
+	GG_OPTION(struct gg_driver_common, enabled, BOOL, .def = "true", .help = "Does it run?"), {0}};
 
 static const struct gg_option uplink_options[] = {
 	GG_OPTION(struct gg_uplink_common, enabled, BOOL, .def = "true", .help = "Does it run?"),

@@ -88,13 +88,11 @@ struct gg_site_rule {
 	const struct gg_value *at;
 };
 
-/* What every driver has, whatever it speaks: gg_instance_config.common. */
+/* What every driver has, whatever it speaks: gg_instance_config.common. When a device is answered is each
+ * driver's own option: not all protocols have an answer to hold back. */
 struct gg_driver_common {
 	bool enabled;
-	int durability; /* enum gg_durability */
 };
-
-enum gg_durability { GG_DURABILITY_JOURNAL, GG_DURABILITY_MEMORY };
 
 /* What the uplink engine does for every uplink: gg_instance_config.common. */
 struct gg_uplink_common {

@@ -104,6 +104,9 @@ void gg_stores_close(struct gg_gateway *g);
 /* ---- who may connect (login.c). Thread: control ---- */
 struct gg_registry;
 extern struct gg_registry gg_registry;
+/* From and to the catalog (registry_store.c). */
+int gg_registry_open(struct gg_catalog *c, struct gg_error *e);
+void gg_registry_close(void);
 /* After a change of the registry. */
 void gg_gateway_forget_logins(void);
 

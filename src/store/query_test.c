@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store_fixture.h"
+
+#include "store/catalog.h"
+#include "store/query.h"
+
+static struct folder folder;
+static struct gg_journal *journal;
+static struct gg_history *history;
+static struct gg_catalog *catalog;
+static char dir[128], history_path[128], catalog_path[128];
+static const int64_t noon = 1772366400 * GG_NS_PER_S; /* 2026-03-01T12:00:00Z */
+
+static void put(const char *name, uint32_t count, int64_t time, double value)
+{
+	struct gg_batch *b = a_batch(a_signal(name), count, time, value);
+	assert_int_equal(gg_journal_append(journal, b), 0);
+	gg_batch_unref(b);
+}
+
+static int set_up(GG_UNUSED void **state)
+{
+	struct gg_error e = {0};
+	folder_make(&folder);
+	snprintf(dir, sizeof dir, "%s/journal", folder.path);
+	snprintf(history_path, sizeof history_path, "%s/history.db", folder.path);
+	snprintf(catalog_path, sizeof catalog_path, "%s/catalog.db", folder.path);
+	struct gg_journal_options jo = {.dir = dir, .names = &gg_names_table};
+	struct gg_history_options ho = {.path = history_path, .block_samples = 100};
+	assert_int_equal(gg_catalog_open(catalog_path, &catalog, &e), 0);
+	assert_int_equal(gg_history_open(&ho, &history, &e), 0);
+	assert_int_equal(gg_journal_open(&jo, &journal, &e), 0);
+	assert_int_equal(gg_history_start(history, journal, &e), 0);
+	assert_int_equal(gg_journal_start(journal, &e), 0);
+	put("press/temperature", 250, noon, 0);
+	put("press/pressure", 60, noon, 100);
+	put("mill/speed", 10, noon + GG_NS_PER_S / 4, 5);
+	gg_journal_flush(journal);
+	assert_int_equal(gg_history_flush(history), 0);
+	put("press/temperature", 10, noon + 250 * GG_NS_PER_S, 250); /* still open */
+	gg_journal_flush(journal);
+	gg_history_wait(history);
+	struct gg_device_row d = {
+		.id = GG_STR("press"), .title = GG_STR("Press"), .credential = GG_STR("s3cret")};
+	assert_int_equal(gg_catalog_put_device(catalog, &d), 0);
+	uint64_t id;
+	bool opened;
+	struct gg_event_row event = {
+		.kind = GG_STR("rule"), .key = GG_STR("hot"), .severity = GG_CRITICAL, .updated_ns = noon};
+	event.device = GG_STR("press");
+	assert_int_equal(gg_catalog_report(catalog, &event, false, &id, &opened), 0);
+	return 0;
+}
+
+static int tear_down(GG_UNUSED void **state)
+{
+	gg_history_stop(history);
+	gg_journal_close(journal);
+	gg_history_free(history);
+	gg_catalog_close(catalog);
+	folder_remove(&folder);
+	return 0;
+}
+
+static struct gg_buf out = {.max = 1 << 20};
+static struct gg_error error;
+static bool truncated;
+
+static bool print_row(GG_UNUSED void *arg, const struct gg_query_value *values, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		if (i)
+			gg_buf_char(&out, '|');
+		if (values[i].type == GG_QUERY_INT)
+			gg_buf_printf(&out, "%lld", (long long)values[i].i);
+		else if (values[i].type == GG_QUERY_FLOAT)
+			gg_buf_printf(&out, "%g", values[i].f);
+		else
+			gg_buf_str(&out, values[i].s);
+	}
+	gg_buf_char(&out, ';');
+	return true;
+}
+
+static int run(const char *sql, const struct gg_query_limits *limits)
+{
+	struct gg_query_source source = {.history = history, .catalog_path = catalog_path};
+	struct gg_query_output output = {.row = print_row};
+	struct gg_query_limits none = {0};
+	gg_buf_clear(&out);
+	error = (struct gg_error){0};
+	return gg_query_run(&source, gg_str(sql), limits ? limits : &none, &output, &truncated, &error);
+}
+
+static void assert_rows(const char *sql, const char *rows)
+{
+	int status = run(sql, NULL);
+	if (status < 0)
+		fail_msg("%s: %s", sql, error.text);
+	assert_string_equal(gg_buf_text(&out), rows);
+}
+
+static void samples_are_found_by_signal_and_time(GG_UNUSED void **state)
+{
+	assert_rows("SELECT count(*) FROM samples", "330;");
+	assert_rows("SELECT count(*), min(value), max(value) FROM samples WHERE signal='press/temperature'",
+		"260|0|259;");
+	assert_rows("SELECT signal, device, time, value, text, quality, reason FROM samples"
+		    " WHERE signal='mill/speed' LIMIT 1",
+		"mill/speed|mill|2026-03-01T12:00:00.250000000Z|5||good|;");
+	assert_rows("SELECT value FROM samples WHERE signal='press/temperature' AND time >= "
+		    "'2026-03-01T12:01:00Z'"
+		    " AND time < '2026-03-01T13:01:02+01:00'",
+		"60;61;");
+	assert_rows(
+		"SELECT value FROM samples WHERE signal='press/temperature' AND time BETWEEN 1772366403 AND"
+		" 1772366404000",
+		"3;4;");
+	assert_rows("SELECT count(*) FROM samples WHERE signal='press/temperature' AND time > '2026-03-02'",
+		"0;");
+	assert_rows("SELECT value FROM samples WHERE signal='press/temperature' AND ns = 1772366405000000000",
+		"5;");
+	assert_rows("SELECT count(*) FROM samples WHERE device='press'", "320;");
+	assert_rows("SELECT count(*) FROM samples WHERE signal GLOB '*/[ps]*'", "70;");
+	assert_rows("SELECT count(*) FROM samples WHERE signal GLOB 'press/p*'", "60;");
+	assert_rows("SELECT signal, count(*) FROM samples WHERE signal IN ('mill/speed', 'press/pressure') "
+		    "GROUP BY 1",
+		"mill/speed|10;press/pressure|60;");
+	assert_rows(
+		"SELECT count(*) FROM samples WHERE signal='mill/speed' AND signal='press/pressure'", "0;");
+	assert_rows("SELECT count(*) FROM samples WHERE signal IS NULL", "0;");
+	assert_rows("SELECT count(*) FROM samples WHERE signal='mill/speed' OR value=100", "12;");
+}
+
+static void order_by_time_goes_both_ways(GG_UNUSED void **state)
+{
+	assert_rows("SELECT value FROM samples WHERE signal='press/temperature' ORDER BY time DESC LIMIT 2",
+		"259;258;");
+	assert_rows(
+		"SELECT value FROM samples WHERE signal='press/temperature' ORDER BY time LIMIT 2", "0;1;");
+	assert_rows("SELECT a.value, b.value FROM samples a JOIN samples b ON a.time=b.time WHERE"
+		    " a.signal='press/temperature' AND b.signal='press/pressure' ORDER BY a.time LIMIT 2",
+		"0|100;1|101;");
+}
+
+static void buckets_group_samples(GG_UNUSED void **state)
+{
+	assert_rows("SELECT bucket('2min', time) AS t, count(*), avg(value) FROM samples WHERE"
+		    " signal='press/temperature' GROUP BY t",
+		"2026-03-01T12:00:00.000000000Z|120|59.5;2026-03-01T12:02:00.000000000Z|120|179.5;"
+		"2026-03-01T12:04:00.000000000Z|20|249.5;");
+	assert_int_equal(run("SELECT bucket('soon', 1)", NULL), -EINVAL);
+}
+
+static void signals_devices_and_events_are_there(GG_UNUSED void **state)
+{
+	assert_rows(
+		"SELECT signal FROM signals ORDER BY signal", "mill/speed;press/pressure;press/temperature;");
+	assert_rows("SELECT signal FROM signals WHERE signal='press/pressure'", "press/pressure;");
+	assert_rows("SELECT id, title FROM devices", "press|Press;");
+	assert_rows("SELECT key, severity, state, opened, cleared FROM events WHERE device='press'",
+		"hot|critical|open|2026-03-01T12:00:00.000000000Z|;");
+	assert_rows("WITH hot AS (SELECT * FROM events) SELECT count(*) FROM hot", "1;");
+}
+
+static void nothing_can_be_changed_or_spied_upon(GG_UNUSED void **state)
+{
+	const char *const denied[] = {"DELETE FROM events", "INSERT INTO samples VALUES (1,2,3,4,5,6,7)",
+		"SELECT credential FROM main.devices", "SELECT * FROM tokens", "SELECT hash FROM main.tokens",
+		"SELECT count(*) FROM tokens", "SELECT * FROM sqlite_master", "ATTACH 'x.db' AS x",
+		"PRAGMA user_version", "SELECT * FROM pragma_table_info('tokens')", "CREATE TABLE x (a)",
+		"CREATE TEMP TABLE x (a)", "SELECT load_extension('x')", "BEGIN", "VACUUM",
+		"DROP VIEW events",
+		"WITH devices AS (SELECT credential FROM main.devices) SELECT * FROM devices",
+		"SELECT id FROM devices WHERE (SELECT credential FROM main.devices) > 's'",
+		"SELECT name FROM sqlite_temp_master"};
+	for (size_t i = 0; i < GG_COUNT(denied); i++) {
+		int status = run(denied[i], NULL);
+		if (status == 0)
+			fail_msg("%s was allowed", denied[i]);
+		assert_true(status == -EPERM || status == -EINVAL);
+		assert_int_equal(out.len, 0);
+	}
+}
+
+static void mistakes_are_explained(GG_UNUSED void **state)
+{
+	assert_int_equal(run("SELECT valeu FROM samples", NULL), -EINVAL);
+	assert_non_null(strstr(error.text, "valeu"));
+	assert_int_equal(run("SELECT * FROM samples WHERE time > 'yesterday'", NULL), -EINVAL);
+	assert_non_null(strstr(error.text, "RFC 3339"));
+	assert_int_equal(run("SELECT 1; SELECT 2", NULL), -EINVAL);
+	assert_non_null(strstr(error.text, "SELECT 2"));
+	assert_int_equal(run("", NULL), -EINVAL);
+	assert_int_equal(run(" -- nothing", NULL), -EINVAL);
+}
+
+static void a_query_is_bounded(GG_UNUSED void **state)
+{
+	struct gg_query_limits few = {.rows = 5};
+	assert_int_equal(run("SELECT value FROM samples WHERE signal='press/temperature'", &few), 0);
+	assert_true(truncated);
+	assert_string_equal(gg_buf_text(&out), "0;1;2;3;4;");
+	assert_int_equal(run("SELECT value FROM samples WHERE signal='mill/speed' LIMIT 5", &few), 0);
+	assert_false(truncated);
+	struct gg_query_limits small = {.bytes = 100};
+	assert_int_equal(run("SELECT value FROM samples", &small), 0);
+	assert_true(truncated);
+	struct gg_query_limits quick = {.timeout_ns = 20 * GG_NS_PER_MS};
+	assert_int_equal(
+		run("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT max(i) FROM n",
+			&quick),
+		-ETIMEDOUT);
+	_Atomic bool cancelled = true;
+	struct gg_query_limits stopped = {.cancelled = &cancelled};
+	assert_int_equal(
+		run("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT max(i) FROM n",
+			&stopped),
+		-ECANCELED);
+	assert_int_equal(run("SELECT length(zeroblob(1000000000))", NULL), -EINVAL);
+}
+
+static void a_tool_reads_the_file_without_a_gateway(GG_UNUSED void **state)
+{
+	struct gg_query_source source = {.history_path = history_path};
+	struct gg_query_output output = {.row = print_row};
+	struct gg_query_limits none = {0};
+	gg_buf_clear(&out);
+	assert_int_equal(
+		gg_query_run(&source, GG_STR("SELECT count(*), (SELECT count(*) FROM events) FROM samples"),
+			&none, &output, &truncated, &error),
+		0);
+	assert_string_equal(gg_buf_text(&out), "320|0;");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(samples_are_found_by_signal_and_time),
+		cmocka_unit_test(order_by_time_goes_both_ways),
+		cmocka_unit_test(buckets_group_samples),
+		cmocka_unit_test(signals_devices_and_events_are_there),
+		cmocka_unit_test(nothing_can_be_changed_or_spied_upon),
+		cmocka_unit_test(mistakes_are_explained),
+		cmocka_unit_test(a_query_is_bounded),
+		cmocka_unit_test(a_tool_reads_the_file_without_a_gateway),
+	};
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
