@@ -11,10 +11,9 @@
 
 #include "base/json.h"
 #include "ganglion/host.h"
+#include "store/catalog.h"
 
 enum { GG_EVENTS_MOST = 20000, GG_EVENT_TRACE_MAX = 64 << 10 };
-
-enum gg_event_state { GG_EVENT_OPEN, GG_EVENT_ACKNOWLEDGED, GG_EVENT_CLEARED };
 
 struct gg_event_entry {
 	uint64_t id; /* microseconds since 1970 when it was reported, made unique: grows, and fits a double */

@@ -20,4 +20,9 @@ int gg_gateway_recover(struct gg_gateway *g, struct gg_recovered *ret_recovered)
 /* Hands an instance what it kept, oldest first. Before its start. */
 int gg_gateway_hand_kept(struct gg_gateway *g, struct gg_host *h);
 
+struct gg_record;
+/* A gg_journal_follower: remembers where each shard's last checkpoint lies, and lets go of what is before it.
+ */
+void gg_checkpoint_follow(void *gateway, const struct gg_record *r);
+
 #endif

@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The journal, the catalog and the history, opened together in the data folder, and what they tell. */
 #include "gateway/gateway.h"
+#include "gateway/kept.h"
+#include "gateway/recover.h"
+#include "store/catalog.h"
+#include "store/history.h"
 #include "store/journal.h"
+#include "uplinks/engine.h"
+
+enum { PATH_BYTES = 4096 };
 
 static void journal_state(void *arg, enum gg_journal_state state, const char *text)
 {
@@ -33,34 +40,104 @@ static void journal_lost(void *arg, const char *pin, uint64_t from, uint64_t to)
 		.signal = GG_NONE});
 }
 
+static const char *in_data(struct gg_gateway *g, char *to, const char *name)
+{
+	snprintf(to, PATH_BYTES, "%s/%s", g->data_dir, name);
+	return to;
+}
+
+static int open_history(struct gg_gateway *g, struct gg_error *e)
+{
+	const struct gg_site_history *c = &g->config->site.history;
+	char path[PATH_BYTES];
+	struct gg_history_options o = {.path = in_data(g, path, "history.db"),
+		.block_age_ns = c->block_ns,
+		.keep_bytes = c->retention.size,
+		.keep_ns = c->retention.age_ns};
+	return c->enabled ? gg_history_open(&o, &g->history, e) : 0;
+}
+
 static int open_journal(struct gg_gateway *g, struct gg_error *e)
 {
 	const struct gg_site_journal *c = &g->config->site.journal;
-	char dir[4096];
-	snprintf(dir, sizeof dir, "%s/journal", g->data_dir);
-	struct gg_journal_options o = {.dir = dir,
+	char dir[PATH_BYTES];
+	uint64_t cursor = gg_catalog_highest_cursor(g->catalog);
+	uint64_t stored = g->history ? gg_history_position(g->history) : 0;
+	struct gg_journal_options o = {.dir = in_data(g, dir, "journal"),
 		.segment_bytes = c->segment_size,
 		.keep_bytes = c->retention.size,
 		.keep_ns = c->retention.age_ns,
 		.commit_ns = c->commit_ns,
+		.min_position = cursor > stored ? cursor : stored,
 		.names = &gg_names_table,
 		.on_state = journal_state,
 		.on_lost = journal_lost};
 	return gg_journal_open(&o, &g->journal, e);
 }
 
+/* ---- uplinks' cursors ---- */
+
+static int load_cursor(void *arg, const char *uplink, uint64_t *ret_position)
+{
+	char name[200];
+	snprintf(name, sizeof name, "uplink.%s", uplink);
+	return gg_catalog_get_cursor(arg, gg_str(name), ret_position);
+}
+
+static void save_cursor(void *arg, const char *uplink, uint64_t position)
+{
+	char name[200];
+	snprintf(name, sizeof name, "uplink.%s", uplink);
+	int rc = gg_catalog_put_cursor(arg, gg_str(name), position);
+	if (rc < 0)
+		gg_log(GG_WARN, uplink, "the cursor could not be kept, after a restart some is sent twice",
+			GG_S("reason", strerror(-rc)));
+}
+
+static int make_engine(struct gg_gateway *g, struct gg_error *e)
+{
+	struct gg_uplink_source source = gg_uplink_journal(g->journal);
+	struct gg_uplink_memory memory = {g->catalog, load_cursor, save_cursor};
+	g->engine = gg_uplinks_new(g->north, &source, &memory);
+	if (!g->engine)
+		return gg_error_set(e, -ENOMEM, "out of memory");
+	int rc = gg_journal_follow(g->journal, gg_uplinks_follow, g->engine);
+	return rc == 0 ? gg_journal_follow(g->journal, gg_checkpoint_follow, g) : rc;
+}
+
 int gg_stores_open(struct gg_gateway *g, struct gg_error *e)
 {
-	return open_journal(g, e);
+	char path[PATH_BYTES];
+	int rc = gg_catalog_open(in_data(g, path, "catalog.db"), &g->catalog, e);
+	if (rc == 0)
+		rc = open_history(g, e);
+	if (rc == 0)
+		rc = open_journal(g, e);
+	if (rc == 0)
+		rc = gg_registry_open(g->catalog, e);
+	return rc == 0 ? make_engine(g, e) : rc;
 }
 
 int gg_stores_start(struct gg_gateway *g, struct gg_error *e)
 {
-	return gg_journal_start(g->journal, e);
+	int rc = g->history ? gg_history_start(g->history, g->journal, e) : 0;
+	if (rc == 0)
+		rc = gg_journal_start(g->journal, e);
+	if (rc == 0)
+		gg_kept_start(g);
+	return rc;
 }
 
 void gg_stores_close(struct gg_gateway *g)
 {
+	gg_history_stop(g->history);
 	gg_journal_close(g->journal);
+	gg_uplinks_free(g->engine);
+	gg_history_free(g->history);
+	gg_registry_close();
+	gg_catalog_close(g->catalog);
+	g->history = NULL;
 	g->journal = NULL;
+	g->engine = NULL;
+	g->catalog = NULL;
 }

@@ -70,7 +70,7 @@ static bool may_read(const char *table, const char *column)
 }
 
 static int authorize(GG_UNUSED void *arg, int action, const char *first, const char *second,
-	const char *database, const char *view)
+	GG_UNUSED const char *database, GG_UNUSED const char *view)
 {
 	static const char *const banned[] = {
 		"load_extension", "fts3_tokenizer", "writefile", "readfile", "edit", NULL};

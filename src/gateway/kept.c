@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/kept.h"
+#include "core/work.h"
+#include "ganglion/driver.h"
+#include "store/catalog.h"
+#include "store/journal.h"
+
+static const int64_t look_every_ns = 10 * GG_NS_PER_S;
+enum { WORTH_IT = 8 << 20 }; /* bytes of journal behind the cursor that make compacting worth it */
+
+static struct gg_timer look;
+
+struct compaction {
+	struct gg_host *host;
+	char name[200];
+	uint64_t from;
+	int flushed;
+};
+
+static bool under_way;
+
+static void cursor_name(char *to, size_t size, const struct gg_host *h)
+{
+	snprintf(to, size, "kept.%s", h->name);
+}
+
+uint64_t gg_kept_position(struct gg_gateway *g, const struct gg_host *h)
+{
+	char name[200];
+	uint64_t position = 0;
+	cursor_name(name, sizeof name, h);
+	if (gg_catalog_get_cursor(g->catalog, gg_str(name), &position) < 0)
+		position = gg_journal_begin(g->journal);
+	gg_journal_pin(g->journal, name, position, /* forever= */ true);
+	return position;
+}
+
+static void flushed(void *arg)
+{
+	struct compaction *c = arg;
+	under_way = false;
+	if (c->flushed == 0 && gg_catalog_put_cursor(gg_gateway.catalog, gg_str(c->name), c->from) == 0)
+		gg_journal_pin(gg_gateway.journal, c->name, c->from, /* forever= */ true);
+	free(c);
+}
+
+static void flush(void *arg)
+{
+	struct compaction *c = arg;
+	c->flushed = gg_journal_flush(gg_gateway.journal);
+}
+
+/* On the control thread again: the driver has handed all it keeps to the journal; wait until it is synced. */
+static void written(void *arg, int64_t number)
+{
+	(void)number;
+	if (gg_work(gg_gateway.control, flush, flushed, arg) < 0) {
+		under_way = false;
+		free(arg);
+	}
+}
+
+static void compact(void *arg, int64_t number)
+{
+	struct compaction *c = arg;
+	struct gg_host *h = gg_gateway_live(c->host);
+	(void)number;
+	if (h)
+		h->component->driver->compact(h->self);
+	gg_loop_post_sure(gg_gateway.control, written, c, 0);
+}
+
+static void begin(struct gg_gateway *g, struct gg_host *h)
+{
+	struct compaction *c = calloc(1, sizeof *c);
+	if (!c)
+		return;
+	c->host = h;
+	c->from = gg_journal_end(g->journal);
+	cursor_name(c->name, sizeof c->name, h);
+	under_way = gg_loop_post(h->loop, compact, c, 0) == 0;
+	if (!under_way)
+		free(c);
+}
+
+static void look_around(struct gg_timer *t)
+{
+	struct gg_gateway *g = &gg_gateway;
+	for (struct gg_host *h = g->drivers; h && !under_way; h = h->next) {
+		char name[200];
+		uint64_t position = 0;
+		if (!h->component->driver->compact)
+			continue;
+		cursor_name(name, sizeof name, h);
+		int rc = gg_catalog_get_cursor(g->catalog, gg_str(name), &position);
+		if (rc == -ENOENT || gg_journal_end(g->journal) - position > WORTH_IT)
+			begin(g, h);
+	}
+	gg_timer_start(t->loop, t, look_every_ns, look_around);
+}
+
+void gg_kept_start(struct gg_gateway *g)
+{
+	under_way = false;
+	gg_timer_start(g->control, &look, look_every_ns, look_around);
+}
