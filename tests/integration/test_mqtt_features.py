@@ -89,8 +89,7 @@ class Features(unittest.TestCase):
         first.listen(self.topic("#"), 1)
         second = self.client("same", clean=False, expiry_s=100)
         self.assertTrue(second.present)
-        self.assertTrue(first.gone.wait(5))
-        self.assertEqual(str(first.end_code), "Session taken over")
+        self.assertTrue(first.gone.wait(5))  # with which reason mqtt.js tells below: paho reads none without properties
         self.client("s").say(self.topic("x"), "1")
         self.assertEqual(second.wait_for(1), [(self.topic("x"), b"1", 1)])
 
@@ -217,13 +216,6 @@ class Features(unittest.TestCase):
             speaker.say(self.topic("x"), str(i))
         self.assertEqual(sorted(t for _, t, _ in stays.wait_for(10)), sorted(b"%d" % i for i in range(10)))
 
-    def test_no_local_on_a_shared_subscription_is_an_error(self):
-        client = self.client("c")
-        client.subscribe(f"$share/team/{self.topic('#')}",
-                         options=paho.SubscribeOptions(1, noLocal=True))
-        self.assertTrue(client.gone.wait(5))
-        self.assertEqual(str(client.end_code), "Protocol error")
-
     def test_a_topic_alias_stands_for_the_topic(self):
         listener, speaker = self.client("l"), self.client("s")
         self.assertGreaterEqual(speaker.answer.TopicAliasMaximum, 1)
@@ -232,21 +224,6 @@ class Features(unittest.TestCase):
         speaker.say("", "2", TopicAlias=3)
         self.assertEqual([t for t, _, _ in listener.wait_for(2)], [self.topic("x")] * 2)
 
-    def test_an_unknown_topic_alias_ends_the_connection(self):
-        client = self.client("c")
-        client.publish("", "x", 0, properties=self.alias(9))
-        self.assertTrue(client.gone.wait(5))
-        self.assertIn(str(client.end_code), ("Protocol error", "Topic alias invalid"))
-        client = self.client("c")
-        client.publish(self.topic("x"), "x", 0, properties=self.alias(60000))
-        self.assertTrue(client.gone.wait(5))
-        self.assertEqual(str(client.end_code), "Topic alias invalid")
-
-    @staticmethod
-    def alias(number):
-        from peers import properties
-        return properties("PUBLISH", TopicAlias=number)
-
     def test_a_client_without_a_name_is_given_one(self):
         one, two = self.client(), self.client()
         self.assertNotEqual(one.answer.AssignedClientIdentifier, two.answer.AssignedClientIdentifier)
@@ -254,9 +231,9 @@ class Features(unittest.TestCase):
     def test_a_packet_too_large_ends_the_connection(self):
         client = self.client("c")
         self.assertEqual(client.answer.MaximumPacketSize, 65536)
-        client.publish(self.topic("x"), b"x" * 70000, 1)
-        self.assertTrue(client.gone.wait(5))
-        self.assertEqual(str(client.end_code), "Packet too large")
+        raw = Raw(self.gateway.mqtt_port)
+        raw.send(3, b"\0\1a\0" + b"x" * 70000)
+        self.assertEqual(raw.read(), (14, b"\x95"))
 
     def test_a_client_gets_no_packet_larger_than_it_takes(self):
         small = self.client("small", MaximumPacketSize=200)
@@ -352,6 +329,10 @@ class Features(unittest.TestCase):
             "a filter with # within": (8, 2, b"\0\1\0\0\3a/#b\0", (0x81, 0x8f)),
             "no UTF-8 in a topic": (3, 0, b"\0\2\xc3\x28\0x", (0x81, 0x99, 0x90)),
             "packet id 0": (3, 2, b"\0\1a\0\0\0x", (0x81, 0x82)),
+            "no local on a shared subscription": (8, 2, b"\0\1\0\0\x0a$share/a/b\5", (0x82,)),
+            "an alias never given": (3, 0, b"\0\0\3\x23\0\x09x", (0x82, 0x94)),
+            "an alias above the maximum": (3, 0, b"\0\1a\3\x23\xff\0x", (0x94,)),
+            "the alias 0": (3, 0, b"\0\1a\3\x23\0\0x", (0x94,)),
             "a property that is none": (3, 0, b"\0\1a\2\x7f\0x", (0x81, 0x82)),
         }
         for name, (kind, flags, body, reasons) in cases.items():
