@@ -416,9 +416,8 @@ static void put_time(struct gg_json_writer *w, const char *key, int64_t ns)
 		gg_json_put_time(w, key, ns);
 }
 
-void gg_event_json(const struct gg_event_entry *e, struct gg_json_writer *w)
+void gg_event_json_brief(const struct gg_event_entry *e, struct gg_json_writer *w)
 {
-	gg_json_begin_object(w);
 	gg_json_put_int(w, "id", (int64_t)e->id);
 	gg_json_put_str(w, "kind", gg_str(e->kind));
 	gg_json_put_str(w, "key", gg_str(e->key));
@@ -436,6 +435,12 @@ void gg_event_json(const struct gg_event_entry *e, struct gg_json_writer *w)
 		gg_json_put_str(w, "acknowledged_by", gg_str(e->acknowledged_by));
 	if (e->repeats)
 		gg_json_put_int(w, "repeats", (int64_t)e->repeats);
+}
+
+void gg_event_json(const struct gg_event_entry *e, struct gg_json_writer *w)
+{
+	gg_json_begin_object(w);
+	gg_event_json_brief(e, w);
 	gg_json_key(w, GG_STR("trace"));
 	gg_json_begin_array(w);
 	if (e->trace.len)
