@@ -2,7 +2,7 @@
 /*
  * compute: signals made of others by the language of expressions (docs/internals/expressions.md).
  *
- *   compute: { outputs: { power: a/u * a/i, mean: { formula: (x/1 + x/2) / 2, unit: bar } } }
+ *   compute: { power: a/u * a/i, mean: { formula: (x/1 + x/2) / 2, unit: bar } }
  *
  * gives <pipeline>/power and <pipeline>/mean. An output is worked out each time one of its signals brings a
  * sample, once all of them have brought one, and carries that sample's time. With wildcards there is an
@@ -398,8 +398,9 @@ static const struct gg_option output_options[] = {
 	GG_OPTION(struct output, unit, STRING, .help = "Its unit; absent: what the formula gives"), {0}};
 
 static const struct gg_option options[] = {
-	GG_OPTION(struct compute, outputs, MAP, GG_SUB(output_options, struct output), .flags = GG_REQUIRED,
-		.help = "Name and formula of each", .example = "{ power: a/u * a/i }"),
+	GG_OPTION(struct compute, outputs, MAP, GG_SUB(output_options, struct output),
+		.flags = GG_REQUIRED | GG_MAIN, .help = "Name and formula of each",
+		.example = "{ power: a/u * a/i }"),
 	{0}};
 
 static const struct gg_stage_ops ops = {
@@ -415,7 +416,7 @@ const struct gg_component gg_stage_compute = {
 	.name = "compute",
 	.title = "Compute",
 	.help = "Makes signals of others by formulas; only they go on.",
-	.example = "- compute: { outputs: { power: a/u * a/i } }\n",
+	.example = "- compute: { power: a/u * a/i }\n",
 	.kind = GG_STAGE,
 	.self_size = sizeof(struct compute),
 	.options = options,
