@@ -99,10 +99,10 @@ static int rtu_over_tcp_up(void **state)
 static int serial_down(void **state)
 {
 	int r = down(state);
-	const int fds[] = {bridge.master, bridge.slave, bridge.listener, bridge.other, our_slave,
-		bridge.end[0], bridge.end[1]};
 	assert_int_equal(write(bridge.end[1], "", 1), 1);
 	pthread_join(bridge.thread, NULL);
+	const int fds[] = {bridge.master, bridge.slave, bridge.listener, bridge.other, our_slave,
+		bridge.end[0], bridge.end[1]};
 	for (size_t i = 0; i < GG_COUNT(fds); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
