@@ -146,6 +146,8 @@ int gg_ingest(struct broker *b, struct connection *c, const struct gg_mqtt_publi
 		if (rc < 0)
 			return rc;
 	}
+	if (c && !c->any_topic && source->device != c->device)
+		return -EACCES; /* "sensors/press-2" may be the own topic of a device called sensors; its samples are not */
 	if (!c)
 		return decode_apart(b, r, source, p->payload);
 	if (c->batch && (c->batch->device != source->device || c->batch->count >= BATCH_SAMPLES ||
