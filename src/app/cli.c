@@ -22,7 +22,7 @@ unsigned gg_cli_width(void)
 	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 100;
 }
 
-static void complain(const struct gg_args *args, const char *format, va_list list)
+static void GG_PRINTF(2, 0) complain(const struct gg_args *args, const char *format, va_list list)
 {
 	char text[1024];
 	vsnprintf(text, sizeof text, format, list);

@@ -62,7 +62,7 @@ static struct node *node_new(struct build *b, enum node_kind kind, unsigned colu
 		n->args = gg_arena_alloc(&b->tree, count * sizeof *n->args);
 	if (!n || (count && !n->args))
 		return gg_expr_no_memory(b);
-	n->kind = kind;
+	n->kind = (uint8_t)kind;
 	n->column = (uint16_t)column;
 	n->count = (uint16_t)count;
 	n->unit = "";
