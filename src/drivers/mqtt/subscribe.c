@@ -123,7 +123,8 @@ void gg_subscribe_in(struct connection *c, const struct gg_mqtt_subscribe *p)
 	gg_ingest_flush(c); /* SUBACK first where it can be, as most clients expect */
 	gg_promise_turn(c);
 	left = p->filters;
-	for (size_t i = 0; !c->closing && i < count && gg_mqtt_filter_next(&left, GG_MQTT_SUBSCRIBE, &f); i++) {
+	for (size_t i = 0; !c->closing && i < count && gg_mqtt_filter_next(&left, GG_MQTT_SUBSCRIBE, &f);
+		i++) {
 		struct subscription *sub = find(c->session, f.filter);
 		bool wanted = f.retain_handling == 0 || (f.retain_handling == 1 && was_new[i]);
 		if (codes[i] < GG_MQTT_UNSPECIFIED && wanted && !sub->group.len)
