@@ -22,8 +22,12 @@ struct gg_event_entry {
 	enum gg_event_state state;
 	int64_t opened_ns, acknowledged_ns, cleared_ns; /* 0: not */
 	char *acknowledged_by, *comment;                /* NULL: none */
-	uint64_t repeats;                               /* reported again while open */
+	uint64_t repeats;                               /* reported again while open, or soon after its end */
 	struct gg_buf trace;                            /* steps: JSON objects with commas between */
+	uint64_t alias;                                 /* the id of its latest report */
+	int64_t told_ns;                                /* monotonic: stored and told last */
+	const char *untold;                             /* the latest change that was not; NULL = none */
+	struct gg_event_entry *next_untold;
 	struct gg_event_entry *older, *newer;
 };
 

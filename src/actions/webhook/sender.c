@@ -146,12 +146,14 @@ static int start_due(void)
 		next = job->next;
 		if (job->easy)
 			continue;
-		if (job->due_ns <= now)
+		if (job->due_ns <= now) {
 			start_transfer(job);
-		else if (job->due_ns - now < wait)
+			wait = 0;
+		} else if (job->due_ns - now < wait) {
 			wait = job->due_ns - now;
+		}
 	}
-	return (int)(wait / GG_NS_PER_MS) + 1;
+	return wait ? (int)(wait / GG_NS_PER_MS) + 1 : 0;
 }
 
 static void end_all_of(const void *owner, const char *reason)
@@ -191,7 +193,7 @@ static void *work(void *arg)
 {
 	(void)arg;
 	while (!take_posted()) {
-		int running = 0, left = 0, wait_ms = start_due();
+		int running = 0, left = 0;
 		curl_multi_perform(sender.multi, &running);
 		for (CURLMsg *m; (m = curl_multi_info_read(sender.multi, &left));) {
 			struct sender_job *job = NULL;
@@ -201,7 +203,7 @@ static void *work(void *arg)
 			curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &job);
 			transferred(job, code);
 		}
-		curl_multi_poll(sender.multi, NULL, 0, wait_ms, NULL);
+		curl_multi_poll(sender.multi, NULL, 0, start_due(), NULL);
 	}
 	end_all_of(NULL, "the gateway is stopping");
 	return NULL;

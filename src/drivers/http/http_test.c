@@ -168,13 +168,13 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
+	close(post_fd);
+	post_fd = -1;
 	gg_driver_http.close(self);
 	for (int i = 0; i < 5; i++)
 		gg_loop_turn(loop, GG_NS_PER_MS);
 	gg_driver_http.stop(self);
 	gg_driver_http.fini(self);
-	close(post_fd);
-	post_fd = -1;
 	free(self);
 	gg_arena_done(&arena);
 	gg_loop_free(loop);
