@@ -85,7 +85,7 @@ class Gateway:
 
     def write_config(self):
         config = self.fill(self.config)
-        config.setdefault("http", {"listen": f"127.0.0.1:{self.http_port}"})
+        config.setdefault("api", {"listen": f"127.0.0.1:{self.http_port}"})
         self.config_path = os.path.join(self.folder, "ganglion.yaml")
         with open(self.config_path, "w", encoding="utf-8") as f:
             json.dump(config, f, indent=1)  # JSON is YAML
@@ -124,8 +124,18 @@ class Gateway:
         with open(self.log_path, encoding="utf-8", errors="replace") as f:
             return f.read()[-8000:]
 
+    def token(self):
+        """The administrator's token of the first start."""
+        with open(os.path.join(self.data, "first-token"), encoding="ascii") as f:
+            return f.read().strip()
+
     def get(self, path, timeout_s=5):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=timeout_s) as answer:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.http_port}{path}")
+        try:
+            request.add_header("Authorization", f"Bearer {self.token()}")
+        except OSError:
+            pass  # it is starting, or has another token by now
+        with urllib.request.urlopen(request, timeout=timeout_s) as answer:
             return answer.read().decode()
 
     def metric(self, name, **labels):
