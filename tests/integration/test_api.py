@@ -48,7 +48,8 @@ class ApiCase(unittest.TestCase):
                              "write": "{device}/{signal}/set"}},
         "pipelines": {"heat": {"select": ["press-*/temperature"],
                                "stages": [{"deadband": 0.1}, {"window": {"every": "1s", "give": ["mean"]}}]}},
-        "rules": {"hot": {"when": "press-1/temperature > 90", "severity": "critical"}},
+        "rules": {"hot": {"when": "press-1/temperature > 90", "severity": "critical"},
+                  "wet": {"when": "press-1/humidity > 90", "severity": "warning"}},
     }
 
     @classmethod
@@ -110,7 +111,7 @@ class DescriptionTest(ApiCase):
             "putConfig": None, "patchConfig": {"pipelines": {"heat": {"title": "Heat"}}},
             "checkConfig": {"site": "elsewhere", "nonsense": 1},
         }
-        cls.refusals = {"writeSignal": 403, "removeToken": 404, "removeDevice": 404}
+        cls.refusals = {"writeSignal": 404, "removeToken": 404}  # nobody listens there; no such token
 
     def path_of(self, path, event):
         for name, value in {"{name}": "press-1%2Ftemperature", "{number}": "1", "{file}": "app.js"}.items():
@@ -152,8 +153,6 @@ class DescriptionTest(ApiCase):
                     answer = self.ask(method.upper(), self.path_of(path, event), body)
                     success = next(int(s) for s in operation["responses"] if s != "default")
                     expected = self.refusals.get(operation["operationId"], success)
-                    if operation["operationId"] in ("rollBack",):
-                        expected = success
                     self.assertEqual(answer.status, expected, answer.bytes[:500])
                     self.check_answer(operation, answer, description["components"])
                     count += 1
@@ -369,10 +368,9 @@ class DataTest(ApiCase):
             self.publish("valve/position", 10)
             wait_until(lambda: self.ask("GET", f"{V1}/signals/valve/position").status == 200, 10, "the signal")
             answer = self.ask("PUT", f"{V1}/signals/valve/position", {"value": 42.5})
-            self.assertIn(answer.status, (204, 403), answer.bytes)
-            if answer.status == 204:
-                wait_until(lambda: got, 10, "the write")
-                self.assertEqual(float(got[0][1]), 42.5)
+            self.assertEqual(answer.status, 204, answer.bytes)
+            wait_until(lambda: got, 10, "the write")
+            self.assertEqual(float(got[0][1]), 42.5)
         finally:
             client.loop_stop()
             client.disconnect()
@@ -407,7 +405,7 @@ class ConfigTest(ApiCase):
         text = "site: other\npipelines:\n  heat:\n    selct: [a/*]\n"
         answer = self.ask("POST", f"{V1}/config/check", text, headers={"Content-Type": "application/yaml"}).json
         self.assertFalse(answer["good"])
-        self.assertEqual((answer["problems"][0]["line"], answer["problems"][0]["column"]), (4, 5))
+        self.assertIn((4, 5), [(p["line"], p["column"]) for p in answer["problems"]])
 
     def test_secrets_are_not_shown_and_come_back_unharmed(self):
         uplink = {"uplink": "mqtt", "connect": "mqtt://127.0.0.1:1", "user": "u", "password": "very secret"}
@@ -476,11 +474,12 @@ class LiveTest(ApiCase):
         change, number = live.of("event")[-1][2], live.of("event")[-1][1]
         self.assertEqual((change["change"], change["event"]["id"]), ("opened", first["id"]))
         live.close()
-        second = self.open_event()
+        self.publish("press-1/humidity", 95)
+        wait_until(lambda: self.ask("GET", f"{V1}/events?state=open&severity=warning").json["events"][1:], 10, "two events")
         again = Live(self, f"{V1}/live?topics=events", {"Last-Event-ID": number})
-        wait_until(lambda: len(again.of("event")) >= 2, 10, "what was missed")
-        self.assertEqual(again.of("event")[0][2]["change"], "cleared")
-        self.assertIn(second["id"], [m[2]["event"]["id"] for m in again.of("event")])
+        wait_until(lambda: again.of("event"), 10, "what was missed")
+        self.assertEqual(again.of("event")[0][2]["event"]["signal"], "press-1/humidity")
+        self.assertNotIn(first["id"], [m[2]["event"]["id"] for m in again.of("event")])
         again.close()
         other = Live(self, f"{V1}/live?topics=events", {"Last-Event-ID": "17-3"})
         wait_until(lambda: other.of("reset"), 10, "a reset")
@@ -492,7 +491,6 @@ class LiveTest(ApiCase):
         wait_until(lambda: live.of("status"), 10, "a status")
         self.local("DELETE", f"{V1}/tokens/{made['id']}")
         before = wait_until(lambda: len(live.of("status")), 10, "a status")
-        time.sleep(0)  # the next status is due within a second, if it still came
         wait_until(lambda: live.response.isclosed() or live.response.closed, 10, "the end of the stream")
         self.assertLessEqual(len(live.of("status")), before + 1)
 
