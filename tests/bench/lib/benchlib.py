@@ -1,4 +1,5 @@
 """What the benchmarks share: starting the gateway and peers, measuring processes, and the closing JSON lines."""
+import functools
 import json
 import os
 import pathlib
@@ -16,6 +17,7 @@ BUILD = pathlib.Path(os.environ.get("GANGLION_BUILD", TOP / "build" / "release")
 RUNS = int(os.environ.get("BENCH_RUNS", "5"))
 
 
+@functools.lru_cache
 def program(name):
     """Builds a benchmark's own program and says where it is."""
     subprocess.run(["cmake", "--build", str(BUILD), "--target", name], check=True, stdout=subprocess.DEVNULL)
