@@ -85,7 +85,7 @@ uint64_t gg_event(const struct gg_event_report *r)
 		if (!r->time_ns)
 			copy->r.time_ns = gg_clock_utc(&gg_clock_system);
 	}
-	if (!copy || gg_loop_post(gg_gateway.control, take_report, copy, 0) < 0) {
+	if (!copy || gg_loop_post_lazy(gg_gateway.control, take_report, copy, 0) < 0) {
 		free(copy);
 		gg_count(gg_metric_counter("events_lost_total", NULL, "Events that could not be taken"), 1);
 		gg_log(GG_ERROR, "events", "an event could not be taken", GG_S("kind", r->kind),
@@ -111,7 +111,7 @@ void gg_event_trace(uint64_t event, struct gg_str step_json)
 	s->event = event;
 	s->len = step_json.len;
 	gg_str_copy(s->json, step_json.len + 1, step_json);
-	if (gg_loop_post(gg_gateway.control, take_step, s, 0) < 0)
+	if (gg_loop_post_lazy(gg_gateway.control, take_step, s, 0) < 0)
 		free(s);
 }
 
@@ -416,9 +416,8 @@ static void put_time(struct gg_json_writer *w, const char *key, int64_t ns)
 		gg_json_put_time(w, key, ns);
 }
 
-void gg_event_json(const struct gg_event_entry *e, struct gg_json_writer *w)
+void gg_event_json_brief(const struct gg_event_entry *e, struct gg_json_writer *w)
 {
-	gg_json_begin_object(w);
 	gg_json_put_int(w, "id", (int64_t)e->id);
 	gg_json_put_str(w, "kind", gg_str(e->kind));
 	gg_json_put_str(w, "key", gg_str(e->key));
@@ -436,6 +435,12 @@ void gg_event_json(const struct gg_event_entry *e, struct gg_json_writer *w)
 		gg_json_put_str(w, "acknowledged_by", gg_str(e->acknowledged_by));
 	if (e->repeats)
 		gg_json_put_int(w, "repeats", (int64_t)e->repeats);
+}
+
+void gg_event_json(const struct gg_event_entry *e, struct gg_json_writer *w)
+{
+	gg_json_begin_object(w);
+	gg_event_json_brief(e, w);
 	gg_json_key(w, GG_STR("trace"));
 	gg_json_begin_array(w);
 	if (e->trace.len)

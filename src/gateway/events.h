@@ -46,6 +46,8 @@ int gg_events_acknowledge(uint64_t id, struct gg_str by);
 int gg_events_comment(uint64_t id, struct gg_str by, struct gg_str text);
 const char *gg_event_state_name(enum gg_event_state s);
 const char *gg_severity_name(enum gg_severity s);
+/* Its members without the trace, into an object that is open. */
+void gg_event_json_brief(const struct gg_event_entry *e, struct gg_json_writer *w);
 /* The whole event as an object. */
 void gg_event_json(const struct gg_event_entry *e, struct gg_json_writer *w);
 

@@ -326,7 +326,7 @@ static void on_request(void *arg, struct gg_http_request *r)
 		.secret = token_of(gg_http_header(r, "Authorization")),
 		.certificate = gg_str(s ? gg_stream_certificate_name(s) : ""),
 		.peer = gg_str(s ? gg_stream_peer(s) : ""),
-		.local = s && gg_stream_is_local(s)};
+		.local = s && gg_stream_is_local(s) && gg_address_is_loopback(&d->address)};
 	if (login.secret.len == 0 && login.certificate.len == 0)
 		login.user = GG_STR(""); /* nobody claims to be the device: anonymous, if that is allowed */
 	if (gg_host_login(d->host, &login, granted, in) < 0)
