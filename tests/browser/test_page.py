@@ -79,7 +79,7 @@ class PageTest(unittest.TestCase):
     def test_3_an_event_appears_and_is_acknowledged(self):
         self.log_in()
         self.publish("press-1/temperature", 95)
-        self.see("#events", "Press 1 is too hot")
+        self.see("#events", "press-1/temperature is 95")
         self.see("#sentence", "1 critical event is open")
         self.browser.click("#events .open")
         self.see("#events .trace", "press-1/temperature")
