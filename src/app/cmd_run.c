@@ -10,6 +10,7 @@
 
 #include <signal.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static struct gg_watch signal_watch;
@@ -87,6 +88,7 @@ int gg_cmd_run(const struct gg_args *args)
 		return 1;
 	gg_log_setup((enum gg_log_level)config->site.log.level, (enum gg_log_format)config->site.log.format,
 		STDERR_FILENO);
+	umask(027);
 	int signals = block_signals();
 	if (start(args, config, &e) < 0)
 		return gg_cli_failed(args, "%s", gg_error_format(&e, text, sizeof text));

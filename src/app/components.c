@@ -6,6 +6,7 @@
 	/* south */                                                                                          \
 	X(driver_mqtt)                                                                                       \
 	X(driver_modbus)                                                                                     \
+	X(driver_http)                                                                                       \
 	X(driver_replay)                                                                                     \
 	/* steps of a pipeline */                                                                            \
 	X(stage_normalise)                                                                                   \
@@ -15,7 +16,17 @@
 	X(stage_rate)                                                                                        \
 	X(stage_duplicate)                                                                                   \
 	X(stage_throttle)                                                                                    \
-	X(stage_window)
+	X(stage_window)                                                                                      \
+	X(stage_compute)                                                                                     \
+	X(stage_lua)                                                                                         \
+	X(stage_detect)                                                                                      \
+	/* what rules do */                                                                                  \
+	X(action_write)                                                                                      \
+	X(action_publish)                                                                                    \
+	X(action_webhook)                                                                                    \
+	X(action_lua)                                                                                        \
+	/* north */                                                                                          \
+	X(uplink_mqtt)
 
 #define DECLARE(name) extern const struct gg_component gg_##name;
 COMPONENTS(DECLARE)

@@ -16,6 +16,7 @@
 	X(FORBIDDEN, EPERM, 403, "forbidden")                                                                \
 	X(NOT_FOUND, ENOENT, 404, "not-found")                                                               \
 	X(EXISTS, EEXIST, 409, "exists")                                                                     \
+	X(CONFLICT, EALREADY, 409, "conflict")                                                               \
 	X(STALE, ESTALE, 412, "stale")                                                                       \
 	X(TOO_LARGE, E2BIG, 413, "too-large")                                                                \
 	X(LIMIT, EDQUOT, 429, "limit")                                                                       \

@@ -12,6 +12,12 @@ struct signal {
 	struct gg_last last;
 };
 
+/* What is known of a signal, and what was known before: that stays, somebody may be reading it. */
+struct known {
+	struct known *before;
+	struct gg_signal_info info;
+};
+
 struct device {
 	char *id;
 	size_t id_len;
@@ -100,6 +106,11 @@ int gg_device_make(struct gg_str id, uint32_t *ret_device)
 	return rc;
 }
 
+static struct known *known_of(const struct gg_signal_info *info)
+{
+	return GG_CONTAINER(info, struct known, info);
+}
+
 /* One piece of memory: info, name, unit, title. */
 static struct gg_signal_info *info_new(uint32_t index, uint32_t device, struct gg_str full, size_t device_len,
 	const struct gg_signal_spec *spec)
@@ -107,10 +118,11 @@ static struct gg_signal_info *info_new(uint32_t index, uint32_t device, struct g
 	static const struct gg_signal_spec empty;
 	const struct gg_signal_spec *s = spec ? spec : &empty;
 	struct gg_str unit = gg_str(s->unit), title = gg_str(s->title);
-	struct gg_signal_info *info = calloc(1, sizeof *info + full.len + unit.len + title.len + 3);
-	if (!info)
+	struct known *known = calloc(1, sizeof *known + full.len + unit.len + title.len + 3);
+	if (!known)
 		return NULL;
-	char *p = (char *)(info + 1);
+	struct gg_signal_info *info = &known->info;
+	char *p = (char *)(known + 1);
 	memcpy(p, full.p, full.len);
 	info->name = gg_str_n(p, full.len);
 	info->signal = gg_str_n(p + device_len + 1, full.len - device_len - 1);
@@ -153,7 +165,7 @@ static int make_signal_locked(uint32_t device, size_t device_len, struct gg_str 
 	}
 	struct gg_signal_info *info = info_new(index, device, full, device_len, spec);
 	if (!info || gg_map_put(&table.signals_by_name, full, index) < 0) {
-		free(info);
+		free(info ? known_of(info) : NULL);
 		return -ENOMEM;
 	}
 	atomic_store(&chunk[index % CHUNK].info, info);
@@ -172,7 +184,8 @@ static int renew_locked(
 	struct gg_signal_info *fresh = info_new(index, old->device, full, device_len, spec);
 	if (!fresh)
 		return -ENOMEM;
-	atomic_store(&s->info, fresh); /* the old one stays: somebody may be reading it */
+	known_of(fresh)->before = known_of(old);
+	atomic_store(&s->info, fresh);
 	return 0;
 }
 

@@ -22,10 +22,10 @@ enum { GG_MOST_SHARDS = 64 };
 
 struct gg_gateway {
 	struct gg_config *config;
-	uint64_t revision;   /* on disk */
-	uint64_t generation; /* counts the configurations this process has had */
-	char *config_path;   /* NULL: built-in defaults */
-	char *data_dir;
+	uint64_t revision;     /* on disk */
+	uint64_t generation;   /* counts the configurations this process has had */
+	char *config_path;     /* NULL: built-in defaults */
+	char *data_dir, *site; /* site: its name; another one needs a restart */
 	int lock_fd;
 	struct gg_loop *control, *io, *north;
 	struct gg_shard *shards[GG_MOST_SHARDS];

@@ -30,6 +30,12 @@ const char *gg_host_data_dir(const struct gg_host *h)
 	return gg_gateway.data_dir;
 }
 
+const char *gg_host_site(const struct gg_host *h)
+{
+	(void)h;
+	return gg_gateway.site ? gg_gateway.site : "";
+}
+
 int gg_host_device(struct gg_host *h, struct gg_str id, uint32_t *ret_device)
 {
 	int rc = gg_device_make(id, ret_device);

@@ -133,7 +133,7 @@ void gg_shard_input_take(struct gg_shard *s, struct gg_batch *b)
 	memset(s->keep, 0, b->count);
 	for (size_t i = 0; i < s->plan->pipeline_count; i++)
 		gg_pipeline_run(s->plan->pipelines[i], b, s->now_ns, s->keep, &sink);
-	if (!s->recovering) { /* else it comes from the journal, where only what was kept is */
+	if (!b->frozen) { /* else it was here before: it comes from the journal, or again after a full disk */
 		keep_wanted(s, b);
 		gg_batch_freeze(b);
 		s->changed = true;

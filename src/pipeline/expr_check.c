@@ -313,27 +313,35 @@ static bool check_sum(struct build *b, struct node *n)
 	return true;
 }
 
-static bool check_product(struct build *b, struct node *n)
+/* The unit of x * y or x / y, when both have one. */
+static bool product_unit(struct build *b, struct node *n, const char *x, const char *y)
 {
-	const char *x = n->args[0]->unit, *y = n->args[1]->unit;
 	char unit[64];
-	n->unit = "";
-	if (n->op == T_POWER || n->op == T_MODULO) {
-		n->unit = n->op == T_MODULO ? x : "";
-		return n->op == T_POWER || unify(b, n->args[0], n->args[1]);
-	}
-	if (!*x || !*y) { /* 2 * 3 m, 3 m / 2; 1 / s is not worth its rules: no unit */
-		n->unit = *x ? x : n->op == T_TIMES ? y : "";
-		n->difference = n->args[0]->difference || n->args[1]->difference;
+	bool times = n->op == T_TIMES;
+	if (!times && strcmp(x, y) == 0)
 		return true;
-	}
-	if (strcmp(x, y) == 0 && n->op == T_DIVIDE)
-		return true;
-	if (gg_unit_combine(x, n->op == T_TIMES ? '*' : '/', y, unit, sizeof unit) < 0 ||
-		gg_str_is(gg_str(unit), "1"))
+	if (gg_unit_combine(x, times ? '*' : '/', y, unit, sizeof unit) < 0 || gg_str_is(gg_str(unit), "1"))
 		return true;
 	n->unit = gg_arena_str(&b->tree, gg_str(unit));
 	return n->unit || gg_expr_no_memory(b);
+}
+
+static bool check_product(struct build *b, struct node *n)
+{
+	const char *x = n->args[0]->unit, *y = n->args[1]->unit;
+	n->unit = "";
+	if (n->op == T_POWER)
+		return true;
+	if (n->op == T_MODULO) {
+		n->unit = x;
+		return unify(b, n->args[0], n->args[1]);
+	}
+	if (*x && *y)
+		return product_unit(b, n, x, y);
+	/* 2 * 3 m, 3 m / 2; 1 / s is not worth its rules: no unit */
+	n->unit = *x ? x : n->op == T_TIMES ? y : "";
+	n->difference = n->args[0]->difference || n->args[1]->difference;
+	return true;
 }
 
 static bool check_arithmetic(struct build *b, struct node *n)
@@ -367,6 +375,18 @@ static bool check_call_units(struct build *b, struct node *n)
 	}
 }
 
+/* if() and default() give what their last two arguments are, which must be the same. */
+static bool check_alternatives(struct build *b, struct node *n)
+{
+	uint8_t x = n->args[n->count - 2]->type, y = n->args[n->count - 1]->type;
+	n->type = x == GG_EXPR_ANY ? x : y;
+	if (x == y || x == GG_EXPR_ANY || y == GG_EXPR_ANY)
+		return true;
+	gg_expr_fail(b, n->column, "%s() gives %s in one case and %s in the other", n->function->name,
+		type_names[x], type_names[y]);
+	return false;
+}
+
 static bool check_call(struct build *b, struct node *n)
 {
 	const struct function *f = n->function;
@@ -380,15 +400,9 @@ static bool check_call(struct build *b, struct node *n)
 			return false;
 	if (f->op == OP_DELTA && !want(b, n->args[0], GG_EXPR_NUMBER))
 		return false;
-	n->type = f->gives == GG_EXPR_ANY ? n->args[n->count - 1]->type : f->gives;
-	if (f->gives == GG_EXPR_ANY) {
-		struct node *x = n->args[n->count - 2];
-		if (x->type != n->type && x->type != GG_EXPR_ANY && n->type != GG_EXPR_ANY)
-			return gg_expr_fail(b, n->column, "%s() gives %s in one case and %s in the other",
-				       f->name, type_names[x->type], type_names[n->type]) != NULL;
-		if (x->type == GG_EXPR_ANY)
-			n->type = GG_EXPR_ANY;
-	}
+	n->type = f->gives;
+	if (f->gives == GG_EXPR_ANY && !check_alternatives(b, n))
+		return false;
 	return check_call_units(b, n);
 }
 

@@ -98,46 +98,56 @@ static bool duration(struct lexer *l, struct gg_str whole)
 	return false;
 }
 
+static const char *digits(const char *p, const char *end)
+{
+	while (p < end && is_digit(*p))
+		p++;
+	return p;
+}
+
 static const char *exponent(const char *p, const char *end)
 {
 	const char *q = p + 1;
 	if (q < end && (*q == '+' || *q == '-'))
 		q++;
-	if (q == end || !is_digit(*q))
+	return q < end && is_digit(*q) ? digits(q, end) : p;
+}
+
+static const char *end_of_number(const char *p, const char *end)
+{
+	p = digits(p, end);
+	if (p + 1 < end && *p == '.' && is_digit(p[1]))
+		p = digits(p + 1, end);
+	return p < end && (*p == 'e' || *p == 'E') ? exponent(p, end) : p;
+}
+
+/* The unit behind a number that ends at p, maybe after blanks; returns where it ends, or p when there is
+ * none. */
+static const char *unit_behind(struct lexer *l, const char *p)
+{
+	const char *unit = p, *end;
+	l->unit = GG_STR("");
+	while (unit < l->end && is_blank(*unit))
+		unit++;
+	if (unit == l->end || !(is_letter(*unit) || (*unit == '%' && unit == p)))
 		return p;
-	while (q < end && is_digit(*q))
-		q++;
-	return q;
+	for (end = unit; end < l->end && is_unit(*end);)
+		end++;
+	struct gg_str word = gg_str_n(unit, (size_t)(end - unit));
+	if (keyword(word) != T_NAME)
+		return p;
+	l->unit = word;
+	return end;
 }
 
 static void number(struct lexer *l)
 {
-	const char *from = l->p, *p = from;
-	while (p < l->end && is_digit(*p))
-		p++;
-	if (p + 1 < l->end && *p == '.' && is_digit(p[1]))
-		for (p++; p < l->end && is_digit(*p);)
-			p++;
-	if (p < l->end && (*p == 'e' || *p == 'E'))
-		p = exponent(p, l->end);
-	if (gg_parse_float(gg_str_n(from, (size_t)(p - from)), &l->number) < 0) {
+	const char *from = l->p, *end = end_of_number(from, l->end);
+	if (gg_parse_float(gg_str_n(from, (size_t)(end - from)), &l->number) < 0) {
 		fail(l, "this is no number");
 		return;
 	}
-	const char *end_of_number = p, *unit = p;
-	while (unit < l->end && is_blank(*unit))
-		unit++;
-	l->unit = GG_STR("");
-	if (unit < l->end && (is_letter(*unit) || (*unit == '%' && unit == p))) {
-		for (p = unit; p < l->end && is_unit(*p);)
-			p++;
-		l->unit = gg_str_n(unit, (size_t)(p - unit));
-		if (keyword(l->unit) != T_NAME) {
-			l->unit = GG_STR("");
-			p = end_of_number;
-		}
-	}
-	set(l, T_NUMBER, from, p);
+	set(l, T_NUMBER, from, unit_behind(l, end));
 	if (l->unit.len)
 		duration(l, l->text);
 }

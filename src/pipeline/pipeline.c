@@ -112,6 +112,8 @@ static int take_buffers(struct gg_pipeline *p)
 {
 	p->text = GG_BUF(PIPELINE_TEXT_MAX);
 	p->out_text = GG_BUF(GG_BATCH_TAIL);
+	if (!gg_buf_room(&p->text, 1024) || !gg_buf_room(&p->out_text, 1024))
+		return -ENOMEM;
 	int rc = run_reserve(&p->intake, 2 * PIPELINE_CHUNK);
 	if (rc == 0)
 		rc = run_reserve(&p->derive, 2 * PIPELINE_CHUNK);

@@ -2,7 +2,7 @@
 /*
  * compute: signals made of others by the language of expressions (docs/internals/expressions.md).
  *
- *   compute: { outputs: { power: a/u * a/i, mean: { formula: (x/1 + x/2) / 2, unit: bar } } }
+ *   compute: { power: a/u * a/i, mean: { formula: (x/1 + x/2) / 2, unit: bar } }
  *
  * gives <pipeline>/power and <pipeline>/mean. An output is worked out each time one of its signals brings a
  * sample, once all of them have brought one, and carries that sample's time. With wildcards there is an
@@ -61,29 +61,33 @@ static const struct output *output_at(const struct compute *c, uint32_t i)
 	return &((const struct output *)c->outputs.items)[i];
 }
 
+static int check_draft(const struct output *o, const struct gg_expr *x, struct gg_error *e)
+{
+	if (x->ref_count == 0)
+		return gg_error_set(e, -EINVAL, "names no signal");
+	if (x->uses_time || x->uses_change)
+		return gg_error_set(e, -EINVAL, "age() and changed() are for the conditions of rules");
+	if (x->stars && !strchr(o->name, '$'))
+		return gg_error_set(e, -EINVAL,
+			"has wildcards, so its name must say what they stand for, e.g. press-$1/power");
+	if (o->unit && !gg_unit_known(o->unit))
+		return gg_error_set(e, -EINVAL, "unit '%s' is not known", o->unit);
+	return 0;
+}
+
 static int compute_init(void *self, struct gg_host *host, struct gg_error *e)
 {
 	struct compute *c = self;
 	(void)host;
 	c->arena = GG_ARENA(4 << 20);
-	c->drafts = gg_arena_alloc(
-		&c->arena, (c->outputs.count ? c->outputs.count : 1) * sizeof(struct gg_expr *));
+	c->drafts = gg_arena_alloc(&c->arena, gg_max_size(c->outputs.count, 1) * sizeof(struct gg_expr *));
 	if (!c->drafts)
 		return gg_error_set(e, -ENOMEM, "out of memory");
 	for (uint32_t i = 0; i < c->outputs.count; i++) {
 		const struct output *o = output_at(c, i);
 		int rc = gg_expr_compile(gg_str(o->formula), NULL, NULL, &c->arena, &c->drafts[i], e);
-		const struct gg_expr *x = c->drafts[i];
-		if (rc == 0 && x->ref_count == 0)
-			rc = gg_error_set(e, -EINVAL, "names no signal");
-		if (rc == 0 && (x->uses_time || x->uses_change))
-			rc = gg_error_set(e, -EINVAL, "age() and changed() are for the conditions of rules");
-		if (rc == 0 && x->stars && !strchr(o->name, '$'))
-			rc = gg_error_set(e, -EINVAL,
-				"has wildcards, so its name must say what they stand for, e.g. "
-				"press-$1/power");
-		if (rc == 0 && o->unit && !gg_unit_known(o->unit))
-			rc = gg_error_set(e, -EINVAL, "unit '%s' is not known", o->unit);
+		if (rc == 0)
+			rc = check_draft(o, c->drafts[i], e);
 		if (rc < 0) {
 			gg_error_prefix(e, "output %s (column %u)", o->name, e && e->column ? e->column : 1);
 			if (e)
@@ -398,8 +402,9 @@ static const struct gg_option output_options[] = {
 	GG_OPTION(struct output, unit, STRING, .help = "Its unit; absent: what the formula gives"), {0}};
 
 static const struct gg_option options[] = {
-	GG_OPTION(struct compute, outputs, MAP, GG_SUB(output_options, struct output), .flags = GG_REQUIRED,
-		.help = "Name and formula of each", .example = "{ power: a/u * a/i }"),
+	GG_OPTION(struct compute, outputs, MAP, GG_SUB(output_options, struct output),
+		.flags = GG_REQUIRED | GG_MAIN, .help = "Name and formula of each",
+		.example = "{ power: a/u * a/i }"),
 	{0}};
 
 static const struct gg_stage_ops ops = {
@@ -415,7 +420,7 @@ const struct gg_component gg_stage_compute = {
 	.name = "compute",
 	.title = "Compute",
 	.help = "Makes signals of others by formulas; only they go on.",
-	.example = "- compute: { outputs: { power: a/u * a/i } }\n",
+	.example = "- compute: { power: a/u * a/i }\n",
 	.kind = GG_STAGE,
 	.self_size = sizeof(struct compute),
 	.options = options,

@@ -334,6 +334,7 @@ static int load_slot(struct window *w, struct window_slot *s, struct gg_reader *
 	if (window_rings(w) && s->next_end != INT64_MAX && s->next_end % w->every_ns)
 		return -EINVAL;
 	int rc = w->by == WINDOW_SLIDING ? load_samples(s, from) : load_panes(w, s, from);
+	s->hot = NULL;
 	s->begun = rc == 0 && gg_reader_ok(from);
 	return s->begun ? 0 : -EINVAL;
 }

@@ -19,6 +19,8 @@ struct window_slot {
 	uint32_t late_run; /* late samples in a row whose times advance */
 	uint32_t filled;   /* panes in use */
 	uint32_t first_out;
+	struct pane *hot; /* where the newest sample is, until hot_end; NULL: look it up */
+	int64_t hot_end;
 	bool begun, clock_set; /* the device's clock was set back: the next result is uncertain */
 	bool has_last, overrun;
 	double last[WINDOW_GIVES]; /* of the latest window that had samples, for empty: last */

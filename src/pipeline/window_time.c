@@ -97,7 +97,16 @@ static void put(struct pane *p, struct window_slot *s, const struct gg_sample *s
 static void ring_sample(
 	struct window *w, struct window_slot *s, struct gg_flow *flow, const struct gg_sample *sample)
 {
-	int64_t t = sample->time_ns, start = gg_time_floor(t, w->every_ns);
+	int64_t t = sample->time_ns;
+	if (s->hot && t >= s->newest_ns && t < s->hot_end && gg_time_sub(t, w->late_ns) < s->next_end) {
+		s->newest_ns = t; /* the usual case: the same pane as before, and no window ends */
+		s->seen_ns = flow->now_ns;
+		s->late_run = 0;
+		put(s->hot, s, sample);
+		return;
+	}
+	int64_t start = gg_time_floor(t, w->every_ns);
+	s->hot = NULL;
 	if (!s->begun)
 		begin(w, s, t, flow->now_ns);
 	if (gg_time_add(start, w->size_ns) < s->next_end) {
@@ -117,7 +126,12 @@ static void ring_sample(
 		s->seen_ns = flow->now_ns;
 		advance(w, s, flow, gg_time_sub(t, w->late_ns), false);
 	}
-	put(pane_at(w, s, start), s, sample);
+	struct pane *p = pane_at(w, s, start);
+	put(p, s, sample);
+	if (t >= s->newest_ns) {
+		s->hot = p;
+		s->hot_end = gg_time_add(start, w->every_ns);
+	}
 }
 
 /* ---- sessions: a window lasts until a gap ---- */

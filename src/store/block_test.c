@@ -88,7 +88,7 @@ static void any_mixture_reads_back(GG_UNUSED void **state)
 			time += rand_r(&seed) % 2 ? 1000000 : rand_r(&seed) % 1000000;
 			uint64_t random = (uint64_t)rand_r(&seed) << 40 ^ (uint64_t)rand_r(&seed) << 13 ^
 					  (uint64_t)rand_r(&seed);
-			uint8_t type = kinds < 7 ? (uint8_t)kinds : (uint8_t)(rand_r(&seed) % 7);
+			uint8_t type = (uint8_t)(kinds < 7 ? kinds : rand_r(&seed) % 7);
 			if (kinds == 8 && rand_r(&seed) % 3)
 				type = GG_TYPE_FLOAT;
 			char text[40];

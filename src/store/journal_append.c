@@ -53,6 +53,7 @@ void gg_journal_refuse(struct gg_journal *j, struct gg_entries *l, int status)
 		free(e);
 	}
 	pthread_mutex_lock(&j->lock);
+	gg_count(j->metrics.refused, refused);
 	j->stats.refused += refused;
 	j->stats.dropped += dropped;
 	j->queued_bytes -= bytes;
@@ -100,6 +101,7 @@ static int open_segment(struct gg_journal *j)
 		if (status == 0) {
 			j->stats.segments = (unsigned)j->segments.count;
 			j->stats.bytes += GG_SEGMENT_HEADER;
+			gg_count(j->metrics.bytes, GG_SEGMENT_HEADER);
 			atomic_store(&j->begin, j->segments.items[0].first);
 		}
 		pthread_mutex_unlock(&j->lock);
@@ -255,6 +257,7 @@ void gg_journal_write_staged(struct gg_journal *j)
 			j->pending_since = now;
 		gg_entries_join(&j->pending, &j->staged);
 		pthread_mutex_lock(&j->lock);
+		gg_count(j->metrics.bytes, j->buf.len);
 		j->stats.bytes += j->buf.len;
 		pthread_mutex_unlock(&j->lock);
 		gg_buf_clear(&j->buf);
@@ -280,10 +283,12 @@ static int sync_segment(struct gg_journal *j)
 		status = files->sync_dir(files->arg, j->dir);
 		j->dir_dirty = status < 0;
 	}
+	int64_t took = gg_clock_monotonic(j->o.clock) - start;
 	j->last_sync = start;
+	gg_histogram_add(j->metrics.sync, took);
 	pthread_mutex_lock(&j->lock);
 	j->stats.syncs++;
-	j->stats.sync_ns += (uint64_t)(gg_clock_monotonic(j->o.clock) - start);
+	j->stats.sync_ns += (uint64_t)took;
 	pthread_mutex_unlock(&j->lock);
 	return status;
 }

@@ -97,6 +97,7 @@ void gg_journal_deliver(struct gg_journal *j, struct gg_entries *l)
 		free(e);
 	}
 	pthread_mutex_lock(&j->lock);
+	gg_count(j->metrics.samples, samples);
 	j->stats.records += count;
 	j->stats.samples += samples;
 	j->queued_bytes -= bytes;

@@ -3,6 +3,7 @@
 #ifndef GG_JOURNAL_PRIVATE_H
 #define GG_JOURNAL_PRIVATE_H
 
+#include "ganglion/metrics.h"
 #include "store/journal_format.h"
 
 #include <pthread.h>
@@ -97,6 +98,12 @@ struct gg_journal {
 	size_t pin_count;
 
 	_Atomic uint64_t committed, begin;
+
+	struct {
+		struct gg_counter *bytes, *samples, *refused;
+		struct gg_histogram *sync;
+		struct gg_gauge *disk;
+	} metrics;
 
 	/* the journal thread's own */
 	struct {

@@ -104,6 +104,7 @@ unsigned gg_journal_retain(struct gg_journal *j, bool urgent)
 			j->stats.segments = (unsigned)j->segments.count;
 		}
 		j->stats.disk_bytes = disk_bytes(j);
+		gg_gauge_set(j->metrics.disk, (int64_t)j->stats.disk_bytes);
 		pthread_mutex_unlock(&j->lock);
 		if (!go)
 			return gone;

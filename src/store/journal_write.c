@@ -311,6 +311,14 @@ int gg_journal_open(const struct gg_journal_options *o, struct gg_journal **ret_
 	pthread_cond_init(&j->wake, &attr);
 	pthread_cond_init(&j->idle, NULL);
 	pthread_condattr_destroy(&attr);
+	j->metrics.bytes = gg_metric_counter("journal_written_bytes_total", NULL,
+		"Bytes written to the journal, headers and dictionaries included");
+	j->metrics.samples =
+		gg_metric_counter("journal_samples_total", NULL, "Samples synced to the journal");
+	j->metrics.refused =
+		gg_metric_counter("journal_refused_total", NULL, "Records the journal could not take");
+	j->metrics.sync = gg_metric_histogram("journal_sync_seconds", NULL, "Time to sync the journal");
+	j->metrics.disk = gg_metric_gauge("journal_disk_bytes", NULL, "Size of all segments");
 	j->dir = strdup(o->dir);
 	int status = j->dir ? find_segments(j, e) : gg_error_set(e, -ENOMEM, "out of memory");
 	if (status < 0) {

@@ -4,6 +4,17 @@
 
 enum { SUBSCRIPTION_NODES = 200000 };
 
+/* The more a pattern spells out, the earlier it is tried; else in the order written. */
+static void put_in_order(struct broker *b)
+{
+	for (size_t i = 1; i < b->rule_count; i++)
+		for (size_t k = i; k > 0 && b->rules[k].literal > b->rules[k - 1].literal; k--) {
+			struct rule swap = b->rules[k];
+			b->rules[k] = b->rules[k - 1];
+			b->rules[k - 1] = swap;
+		}
+}
+
 static int make_rules(struct broker *b, struct gg_error *e)
 {
 	const struct topic_option *topics = b->o.topics.items;
@@ -21,8 +32,11 @@ static int make_rules(struct broker *b, struct gg_error *e)
 			gg_error_prefix(e, "topics");
 			return rc;
 		}
+		for (unsigned k = 0; k < rule->pattern.count; k++)
+			rule->literal += rule->pattern.levels[k].kind == GG_LEVEL_TEXT;
 		b->rule_count++;
 	}
+	put_in_order(b);
 	return 0;
 }
 

@@ -202,6 +202,7 @@ struct source {
 struct rule {
 	struct gg_topic_pattern pattern;
 	struct gg_format_rule format;
+	unsigned literal; /* levels of plain text: of several patterns that match, the one with most counts */
 };
 
 struct broker {
@@ -220,7 +221,7 @@ struct broker {
 	_Atomic unsigned connection_count; /* stop() looks from another thread */
 	struct gg_map sessions;            /* client id -> struct session * */
 	struct gg_topic_tree subscriptions, retained;
-	size_t retained_count;
+	size_t retained_count, subscription_count;
 	struct retained *dirty; /* retained.c: to be kept soon */
 	struct gg_timer retained_timer, sys_timer;
 	/* topics to samples */
@@ -304,7 +305,8 @@ void gg_promise_free(struct broker *b);
 
 /* ---- ingest.c ---- */
 /* Decodes a message whose topic a pattern names, with c into the connection's batch of this
- * turn. Errors: -ENOENT no pattern, -EINVAL payload, -EDQUOT, -ENOMEM. */
+ * turn. Errors: -ENOENT no pattern, -EINVAL payload, -EACCES another device's
+ * samples, -EDQUOT, -ENOMEM. */
 int gg_ingest(struct broker *b, struct connection *c, const struct gg_mqtt_publish *p);
 void gg_ingest_flush(struct connection *c);
 void gg_ingest_done(struct broker *b);

@@ -128,32 +128,42 @@ void gg_ingest_flush(struct connection *c)
 	c->batch_promised = false;
 }
 
+/* The batch of this turn, with room, of that device. */
+static struct gg_batch *batch_of(struct connection *c, const struct source *source)
+{
+	const struct gg_batch *now = c->batch;
+	if (now &&
+		(now->device != source->device || now->count >= BATCH_SAMPLES || now->tail_len >= BATCH_TAIL))
+		gg_ingest_flush(c);
+	if (!c->batch)
+		c->batch = new_batch(c->broker, source->device);
+	return c->batch;
+}
+
+/* Whose samples they are when the topic does not say: the device's that publishes. */
+static int own_source(struct broker *b, const struct connection *c, struct source **ret_source)
+{
+	bool known = c && c->device != GG_NONE;
+	return source_of(b, known ? b->outside.device_id(c->device) : gg_str(b->outside.name), ret_source);
+}
+
 int gg_ingest(struct broker *b, struct connection *c, const struct gg_mqtt_publish *p)
 {
 	const struct route *r = gg_map_get_ptr(&b->routes, p->topic);
-	if (!r) {
-		int rc = find_route(b, p->topic, &r);
-		if (rc < 0)
-			return rc;
-	}
-	if (!r->rule)
-		return -ENOENT;
+	int rc = r ? 0 : find_route(b, p->topic, &r);
+	if (rc < 0 || !r->rule)
+		return rc < 0 ? rc : -ENOENT;
 	struct source *source = r->source;
-	if (!source) {
-		struct gg_str id =
-			c && c->device != GG_NONE ? b->outside.device_id(c->device) : gg_str(b->outside.name);
-		int rc = source_of(b, id, &source);
-		if (rc < 0)
-			return rc;
-	}
+	if (!source && (rc = own_source(b, c, &source)) < 0)
+		return rc;
 	if (!c)
 		return decode_apart(b, r, source, p->payload);
-	if (c->batch && (c->batch->device != source->device || c->batch->count >= BATCH_SAMPLES ||
-				c->batch->tail_len >= BATCH_TAIL))
-		gg_ingest_flush(c);
-	if (!c->batch && !(c->batch = new_batch(b, source->device)))
+	if (!c->any_topic && source->device != c->device)
+		return -EACCES; /* sensors/press-2 may be a topic of a device called sensors; its samples are
+				   not */
+	if (!batch_of(c, source))
 		return -ENOMEM;
-	int rc = gg_decode(&source->decoder, &r->rule->format, gg_str_n(r->name, r->len), p->payload,
+	rc = gg_decode(&source->decoder, &r->rule->format, gg_str_n(r->name, r->len), p->payload,
 		c->batch->received_ns, &c->batch);
 	if (rc == 0 && p->qos)
 		c->batch_promised = true;

@@ -75,6 +75,10 @@ uint8_t gg_broker_route(struct broker *b, struct connection *c, struct session *
 	int rc = p->payload.len ? gg_ingest(b, c, p) : 0;
 	if (rc == -ENOMEM)
 		return GG_MQTT_IMPLEMENTATION;
+	if (rc == -EACCES) {
+		gg_count(b->count.dropped_denied, 1);
+		return GG_MQTT_NOT_AUTHORIZED;
+	}
 	if (rc == -EINVAL || rc == -E2BIG || rc == -EDQUOT) {
 		gg_count(rc == -EDQUOT ? b->count.dropped_limit : b->count.dropped_payload, 1);
 		gg_log(GG_WARN, b->outside.name,

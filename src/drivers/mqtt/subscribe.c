@@ -38,6 +38,7 @@ int gg_subscription_set(struct session *s, const struct gg_mqtt_filter *f, uint3
 		sub->next = s->subscriptions;
 		s->subscriptions = sub;
 		s->subscription_count++;
+		s->broker->subscription_count++;
 	}
 	sub->qos = f->qos;
 	sub->no_local = f->no_local;
@@ -55,6 +56,7 @@ bool gg_subscription_drop(struct session *s, struct gg_str filter)
 			continue;
 		*at = sub->next;
 		s->subscription_count--;
+		s->broker->subscription_count--;
 		gg_topic_tree_remove(&s->broker->subscriptions, &sub->entry);
 		free(sub);
 		return true;
@@ -118,8 +120,11 @@ void gg_subscribe_in(struct connection *c, const struct gg_mqtt_subscribe *p)
 		gg_connection_end(c, GG_MQTT_QUOTA, "out of memory");
 		return;
 	}
+	gg_ingest_flush(c); /* SUBACK first where it can be, as most clients expect */
+	gg_promise_turn(c);
 	left = p->filters;
-	for (size_t i = 0; i < count && gg_mqtt_filter_next(&left, GG_MQTT_SUBSCRIBE, &f); i++) {
+	for (size_t i = 0; !c->closing && i < count && gg_mqtt_filter_next(&left, GG_MQTT_SUBSCRIBE, &f);
+		i++) {
 		struct subscription *sub = find(c->session, f.filter);
 		bool wanted = f.retain_handling == 0 || (f.retain_handling == 1 && was_new[i]);
 		if (codes[i] < GG_MQTT_UNSPECIFIED && wanted && !sub->group.len)

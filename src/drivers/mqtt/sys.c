@@ -83,7 +83,7 @@ static void tick(struct gg_timer *t)
 	say(b, "$SYS/broker/uptime", uptime);
 	say_number(b, "$SYS/broker/clients/connected", b->connection_count);
 	say_number(b, "$SYS/broker/clients/total", b->sessions.count);
-	say_number(b, "$SYS/broker/subscriptions/count", b->subscriptions.nodes);
+	say_number(b, "$SYS/broker/subscriptions/count", b->subscription_count);
 	say_number(b, "$SYS/broker/retained messages/count", b->retained_count);
 	say_number(b, "$SYS/broker/messages/received", b->received);
 	say_number(b, "$SYS/broker/messages/sent", b->sent);

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How many samples a second one core takes through a pipeline, and how often it asks for memory meanwhile (it
+ * must not). Each case runs batches of 1,000 samples over 100 signals; what is derived is counted and let go.
+ *
+ *   cmake --preset release && cmake --build --preset release --target pipeline_bench
+ *   build/release/tests/bench/pipeline_bench [seconds per case]
+ */
+#include "base/clock.h"
+#include "core/signals.h"
+#include "pipeline/pipeline.h"
+#include "pipeline/stages_internal.h"
+
+enum { SIGNALS = 100, BATCHES = 200, SAMPLES = 1000 };
+
+static bool counting;
+static unsigned long allocations;
+
+extern void *__libc_malloc(size_t size);
+extern void *__libc_realloc(void *p, size_t size);
+extern void *__libc_calloc(size_t n, size_t size);
+
+void *malloc(size_t size)
+{
+	allocations += counting;
+	return __libc_malloc(size);
+}
+
+void *realloc(void *p, size_t size)
+{
+	allocations += counting;
+	return __libc_realloc(p, size);
+}
+
+void *calloc(size_t n, size_t size)
+{
+	allocations += counting;
+	return __libc_calloc(n, size);
+}
+
+static struct normalise to_celsius;
+static struct deadband tight, loose;
+static struct duplicate repeats;
+static struct window minute, percentile;
+static struct detect detector;
+static const char *mean[] = {"mean"}, *p99[] = {"mean", "p99"};
+
+static void fill_options(void)
+{
+	to_celsius = (struct normalise){.unit = "degC", .scale = 1};
+	tight = (struct deadband){.band = "0.0001"};
+	loose = (struct deadband){.band = "0.5"};
+	repeats = (struct duplicate){.remember = 8};
+	minute = (struct window){.every_ns = 60 * GG_NS_PER_S, .give = {mean, 1}};
+	percentile = (struct window){.every_ns = 60 * GG_NS_PER_S, .give = {p99, 2}};
+	detector = (struct detect){.missing = true};
+}
+
+struct bench_case {
+	const char *title;
+	struct gg_pipeline_stage stages[6];
+};
+
+static const struct bench_case cases[] = {
+	{"deadband, drops most", {{&gg_stage_deadband, &loose, NULL, NULL}}},
+	{"normalise, deadband (passes), window mean",
+		{{&gg_stage_normalise, &to_celsius, NULL, NULL}, {&gg_stage_deadband, &tight, NULL, NULL},
+			{&gg_stage_window, &minute, NULL, NULL}}},
+	{"normalise, deadband (drops most), window mean",
+		{{&gg_stage_normalise, &to_celsius, NULL, NULL}, {&gg_stage_deadband, &loose, NULL, NULL},
+			{&gg_stage_window, &minute, NULL, NULL}}},
+	{"duplicate, deadband (one by one), window mean",
+		{{&gg_stage_duplicate, &repeats, NULL, NULL}, {&gg_stage_deadband, &tight, NULL, NULL},
+			{&gg_stage_window, &minute, NULL, NULL}}},
+	{"normalise, deadband (passes), window mean and p99",
+		{{&gg_stage_normalise, &to_celsius, NULL, NULL}, {&gg_stage_deadband, &tight, NULL, NULL},
+			{&gg_stage_window, &percentile, NULL, NULL}}},
+	{"normalise, detect",
+		{{&gg_stage_normalise, &to_celsius, NULL, NULL}, {&gg_stage_detect, &detector, NULL, NULL}}},
+};
+
+static struct gg_batch *batches[BATCHES];
+
+static void make_batches(void)
+{
+	uint64_t seed = 1;
+	for (int b = 0; b < BATCHES; b++) {
+		batches[b] = gg_batch_new(SAMPLES, 0);
+		for (int i = 0; i < SAMPLES; i++) {
+			char name[32];
+			uint32_t signal;
+			snprintf(name, sizeof name, "bench/%d", i % SIGNALS);
+			if (gg_signal_make_full(
+				    gg_str(name), &(struct gg_signal_spec){.unit = "degF"}, &signal) < 0)
+				abort();
+			seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+			gg_batch_add_float(batches[b], signal, 0, 70 + (double)(seed >> 40) / 16777216.0);
+		}
+	}
+}
+
+static uint64_t derived;
+
+static void take(void *arg, struct gg_batch *b)
+{
+	(void)arg;
+	derived += b->count;
+	gg_batch_unref(b);
+}
+
+/* Each batch is 100 ms of ten samples of each signal. */
+static void run_batch(struct gg_pipeline *p, uint64_t n, uint8_t *keep)
+{
+	const struct gg_pipeline_sink sink = {take, NULL};
+	struct gg_batch *b = batches[n % BATCHES];
+	int64_t now = (int64_t)n * 100 * GG_NS_PER_MS;
+	for (uint32_t i = 0; i < SAMPLES; i++)
+		b->samples[i].time_ns = now + i / SIGNALS * 10 * GG_NS_PER_MS;
+	gg_pipeline_run(p, b, now, keep, &sink);
+}
+
+static void run_case(const struct bench_case *c, double seconds)
+{
+	static const char *select[] = {"bench/*"};
+	uint8_t keep[SAMPLES] = {0};
+	struct gg_pipeline *p;
+	struct gg_error e = {0};
+	struct gg_pipeline_config config = {
+		.name = "bench-pipeline", .select = {select, 1}, .stages = c->stages};
+	while (config.stage_count < GG_COUNT(c->stages) && c->stages[config.stage_count].component)
+		config.stage_count++;
+	fill_options();
+	if (gg_pipeline_new(&config, &p, &e) < 0) {
+		printf("%s: %s\n", c->title, e.text);
+		return;
+	}
+	uint64_t n = 0;
+	for (; n < 3000; n++)
+		run_batch(p, n, keep);
+	uint64_t first = n;
+	derived = allocations = 0;
+	counting = true;
+	int64_t start = gg_clock_monotonic(&gg_clock_system), now = start;
+	while (now - start < (int64_t)(seconds * 1e9)) {
+		for (int i = 0; i < 100; i++)
+			run_batch(p, n++, keep);
+		now = gg_clock_monotonic(&gg_clock_system);
+	}
+	counting = false;
+	double samples = (double)(n - first) * SAMPLES;
+	printf("%-52s %7.1f million/s %6.1f ns each, %8.0f derived, %lu allocations\n", c->title,
+		samples / (double)(now - start) * 1e3, (double)(now - start) / samples, (double)derived,
+		allocations);
+	gg_pipeline_free(p);
+}
+
+int main(int argc, char **argv)
+{
+	double seconds = 2;
+	if (argc > 1 && gg_parse_float(gg_str(argv[1]), &seconds) < 0)
+		return 2;
+	make_batches();
+	for (size_t i = 0; i < GG_COUNT(cases); i++)
+		run_case(&cases[i], seconds);
+	return 0;
+}
