@@ -188,7 +188,7 @@ static void check_file(struct gg_doctor *d, const char *place, const struct gg_o
 	} else if (ends_with(o->name, "key") && (st.st_mode & 0077)) {
 		gg_find(d, GG_MIND, "file", "%s: others may read the private key %s", place, path);
 		gg_mend(d, "chmod 600 %s", path);
-	} else if (strstr(o->name, "certificate") || ends_with(o->name, "ca")) {
+	} else if (S_ISREG(st.st_mode) && (strstr(o->name, "certificate") || ends_with(o->name, "ca"))) {
 		check_certificate(d, place, path);
 	}
 }
