@@ -10,7 +10,7 @@
 
 enum { METRICS_MAX = 32 << 20 };
 
-void gg_api_healthz(struct gg_call *c)
+void gg_api_healthz(struct gg_api_call *c)
 {
 	gg_http_reply(c->r, 200, "text/plain; charset=utf-8", GG_STR("ok\n"));
 }
@@ -30,13 +30,13 @@ const char *gg_api_not_ready(void)
 	return NULL;
 }
 
-void gg_api_readyz(struct gg_call *c)
+void gg_api_readyz(struct gg_api_call *c)
 {
 	const char *why = gg_api_not_ready();
 	gg_http_reply(c->r, why ? 503 : 200, "text/plain; charset=utf-8", gg_str(why ? why : "ready\n"));
 }
 
-void gg_api_metrics(struct gg_call *c)
+void gg_api_metrics(struct gg_api_call *c)
 {
 	struct gg_buf text GG_CLEANUP(gg_buf_done) = GG_BUF(METRICS_MAX);
 	gg_metrics_write(&text);

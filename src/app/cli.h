@@ -80,6 +80,7 @@ int gg_cmd_help(const struct gg_args *args);
 int gg_cmd_version(const struct gg_args *args);
 int gg_cmd_detect(const struct gg_args *args);
 int gg_cmd_run(const struct gg_args *args);
+int gg_cmd_demo(const struct gg_args *args);
 int gg_cmd_check(const struct gg_args *args);
 int gg_cmd_config(const struct gg_args *args);
 int gg_cmd_device(const struct gg_args *args);

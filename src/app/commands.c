@@ -60,6 +60,11 @@ static const struct gg_flag doctor_flags[] = {GG_DATA_FLAG,
 
 #define TIMES "A TIME is 2026-03-01, 2026-03-01T12:00:00Z, now, today, yesterday, or how long ago: -1h, -2d."
 
+static const struct gg_flag demo_flags[] = {
+	{"data", GG_FLAG_TEXT, "DIR", "where everything of the demo lies (default: site-data)"},
+	{"site", GG_FLAG_TEXT, "PATH", "the pump hall's program (default: ganglion-site beside this one)"},
+	{"speed", GG_FLAG_TEXT, "N", "times faster than recorded (default 3000)"}, {0}};
+
 const struct gg_command gg_commands[] = {
 	{.name = "run",
 		.summary = "Run the gateway",
@@ -69,6 +74,17 @@ const struct gg_command gg_commands[] = {
 			    "  ganglion run --config /etc/ganglion/ganglion.yaml --data /var/lib/ganglion",
 		.flags = run_flags,
 		.run = gg_cmd_run},
+	{.name = "demo",
+		.summary = "Run the gateway with a pump hall to watch",
+		.usage = "[--data DIR]",
+		.details =
+			"Makes a configuration, certificates and passwords in DIR, starts a pump hall that "
+			"speaks\n"
+			"Modbus and MQTT, and runs the gateway. The next start goes on where this one ends.",
+		.examples = "  ganglion demo\n"
+			    "  ganglion demo --data /tmp/hall --speed 6000",
+		.flags = demo_flags,
+		.run = gg_cmd_demo},
 	{.name = "check",
 		.summary = "Check a configuration; every mistake with its place",
 		.usage = "[FILE]",

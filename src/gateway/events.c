@@ -9,7 +9,10 @@
 enum { WATCHERS = 8, TITLE_MAX = 1024 };
 
 static struct {
-	struct gg_map open; /* "kind\x1fkey" -> entry */
+	struct gg_map by_key; /* "kind\x1fkey" -> its latest entry, open or not */
+	struct gg_map by_id;  /* 8 bytes: id, and the latest alias */
+	struct gg_event_entry *untold;
+	struct gg_timer teller;
 	struct gg_event_entry *newest, *oldest;
 	size_t count, open_by_severity[3];
 	struct {
@@ -20,6 +23,8 @@ static struct {
 	struct gg_counter *opened[3], *lost;
 	_Atomic uint64_t last_id; /* any thread */
 } book;
+
+static const int64_t chatter_ns = 10 * GG_NS_PER_S, tell_every_ns = GG_NS_PER_S;
 
 static const char *const severities[] = {"info", "warning", "critical"};
 static const char *const states[] = {"open", "acknowledged", "cleared"};
@@ -80,7 +85,7 @@ uint64_t gg_event(const struct gg_event_report *r)
 		if (!r->time_ns)
 			copy->r.time_ns = gg_clock_utc(&gg_clock_system);
 	}
-	if (!copy || gg_loop_post(gg_gateway.control, take_report, copy, 0) < 0) {
+	if (!copy || gg_loop_post_lazy(gg_gateway.control, take_report, copy, 0) < 0) {
 		free(copy);
 		gg_count(gg_metric_counter("events_lost_total", NULL, "Events that could not be taken"), 1);
 		gg_log(GG_ERROR, "events", "an event could not be taken", GG_S("kind", r->kind),
@@ -106,7 +111,7 @@ void gg_event_trace(uint64_t event, struct gg_str step_json)
 	s->event = event;
 	s->len = step_json.len;
 	gg_str_copy(s->json, step_json.len + 1, step_json);
-	if (gg_loop_post(gg_gateway.control, take_step, s, 0) < 0)
+	if (gg_loop_post_lazy(gg_gateway.control, take_step, s, 0) < 0)
 		free(s);
 }
 
@@ -142,8 +147,29 @@ static void link_newest(struct gg_event_entry *e)
 	book.count++;
 }
 
+static struct gg_str id_key(const uint64_t *id)
+{
+	return gg_str_n(id, sizeof *id);
+}
+
+static void forget_untold(struct gg_event_entry *e)
+{
+	struct gg_event_entry **at = &book.untold;
+	while (*at && *at != e)
+		at = &(*at)->next_untold;
+	if (*at)
+		*at = e->next_untold;
+}
+
 static void unlink_entry(struct gg_event_entry *e)
 {
+	char text[600];
+	struct gg_str key = open_key(text, sizeof text, e->kind, gg_str(e->key));
+	if (gg_map_get_ptr(&book.by_key, key) == e)
+		gg_map_remove(&book.by_key, key);
+	gg_map_remove(&book.by_id, id_key(&e->id));
+	gg_map_remove(&book.by_id, id_key(&e->alias));
+	forget_untold(e);
 	*(e->newer ? &e->newer->older : &book.newest) = e->older;
 	*(e->older ? &e->older->newer : &book.oldest) = e->newer;
 	book.count--;
@@ -193,23 +219,62 @@ static void add_step(struct gg_event_entry *e, struct gg_str json)
 	gg_buf_str(&e->trace, json);
 }
 
-static void changed(struct gg_event_entry *e, const char *change)
+static void tell(struct gg_event_entry *e, const char *change)
 {
+	e->told_ns = gg_clock_monotonic(&gg_clock_system);
+	e->untold = NULL;
 	gg_events_store(e, change);
 	for (size_t i = 0; i < book.watcher_count; i++)
 		book.watchers[i].fn(book.watchers[i].arg, e, change);
+}
+
+static void tell_untold(struct gg_timer *t)
+{
+	struct gg_event_entry *list = GG_TAKE(book.untold);
+	(void)t;
+	while (list) {
+		struct gg_event_entry *e = list;
+		list = e->next_untold;
+		tell(e, e->untold);
+	}
+}
+
+static void changed(struct gg_event_entry *e, const char *change)
+{
+	if (!e->untold && gg_clock_monotonic(&gg_clock_system) - e->told_ns >= tell_every_ns) {
+		tell(e, change);
+		return;
+	}
+	if (!e->untold) {
+		e->next_untold = book.untold;
+		book.untold = e;
+	}
+	if (!e->untold || strcmp(change, "traced") != 0)
+		e->untold = change;
+	if (!book.teller.place)
+		gg_timer_start(gg_gateway.control, &book.teller, tell_every_ns, tell_untold);
+}
+
+static void rename_alias(struct gg_event_entry *e, uint64_t id)
+{
+	if (e->alias != e->id)
+		gg_map_remove(&book.by_id, id_key(&e->alias));
+	e->alias = id;
+	gg_map_put_ptr(&book.by_id, id_key(&e->alias), e);
 }
 
 static void open_event(const struct report *rep, struct gg_str key)
 {
 	make_room();
 	struct gg_event_entry *e = book.count < GG_EVENTS_MOST ? entry_new(rep) : NULL;
-	if (!e || gg_map_put_ptr(&book.open, key, e) < 0) {
+	if (!e || gg_map_put_ptr(&book.by_key, key, e) < 0) {
 		if (e)
 			entry_free(e);
 		gg_count(book.lost, 1);
 		return;
 	}
+	e->alias = e->id;
+	gg_map_put_ptr(&book.by_id, id_key(&e->id), e);
 	add_step(e, rep->r.trace_json);
 	link_newest(e);
 	book.open_by_severity[e->severity]++;
@@ -217,9 +282,19 @@ static void open_event(const struct report *rep, struct gg_str key)
 	changed(e, "opened");
 }
 
-static void clear_event(struct gg_event_entry *e, const struct gg_event_report *r, struct gg_str key)
+static void reopen_event(struct gg_event_entry *e, const struct report *rep)
 {
-	gg_map_remove(&book.open, key);
+	rename_alias(e, rep->id);
+	e->state = GG_EVENT_OPEN;
+	e->cleared_ns = 0;
+	e->repeats++;
+	book.open_by_severity[e->severity]++;
+	add_step(e, rep->r.trace_json);
+	changed(e, "opened");
+}
+
+static void clear_event(struct gg_event_entry *e, const struct gg_event_report *r)
+{
 	book.open_by_severity[e->severity]--;
 	e->state = GG_EVENT_CLEARED;
 	e->cleared_ns = r->time_ns;
@@ -227,17 +302,26 @@ static void clear_event(struct gg_event_entry *e, const struct gg_event_report *
 	changed(e, "cleared");
 }
 
+static void repeat_event(struct gg_event_entry *e, const struct report *rep)
+{
+	e->repeats++;
+	rename_alias(e, rep->id);
+}
+
 static void take_report(void *arg, int64_t number)
 {
 	struct report *rep = arg;
 	char text[600];
 	struct gg_str key = open_key(text, sizeof text, rep->r.kind, rep->r.key);
-	struct gg_event_entry *open = gg_map_get_ptr(&book.open, key);
+	struct gg_event_entry *e = gg_map_get_ptr(&book.by_key, key);
+	bool open = e && e->state != GG_EVENT_CLEARED;
 	(void)number;
 	if (rep->r.clear && open)
-		clear_event(open, &rep->r, key);
+		clear_event(e, &rep->r);
 	else if (!rep->r.clear && open)
-		open->repeats++;
+		repeat_event(e, rep);
+	else if (!rep->r.clear && e && rep->r.time_ns - e->cleared_ns < chatter_ns)
+		reopen_event(e, rep);
 	else if (!rep->r.clear)
 		open_event(rep, key);
 	gg_events_tell_rules(&rep->r);
@@ -246,16 +330,7 @@ static void take_report(void *arg, int64_t number)
 
 static struct gg_event_entry *find(uint64_t id)
 {
-	/* Ids grow: the one that is asked for is nearly always among the newest. */
-	struct gg_event_entry *e = book.newest;
-	while (e && e->id > id)
-		e = e->older;
-	for (struct gg_event_entry *near = e; near; near = near->older)
-		if (near->id == id)
-			return near;
-	for (e = book.newest; e && e->id != id;)
-		e = e->older;
-	return e;
+	return gg_map_get_ptr(&book.by_id, id_key(&id));
 }
 
 static void take_step(void *arg, int64_t number)
@@ -341,9 +416,8 @@ static void put_time(struct gg_json_writer *w, const char *key, int64_t ns)
 		gg_json_put_time(w, key, ns);
 }
 
-void gg_event_json(const struct gg_event_entry *e, struct gg_json_writer *w)
+void gg_event_json_brief(const struct gg_event_entry *e, struct gg_json_writer *w)
 {
-	gg_json_begin_object(w);
 	gg_json_put_int(w, "id", (int64_t)e->id);
 	gg_json_put_str(w, "kind", gg_str(e->kind));
 	gg_json_put_str(w, "key", gg_str(e->key));
@@ -361,6 +435,12 @@ void gg_event_json(const struct gg_event_entry *e, struct gg_json_writer *w)
 		gg_json_put_str(w, "acknowledged_by", gg_str(e->acknowledged_by));
 	if (e->repeats)
 		gg_json_put_int(w, "repeats", (int64_t)e->repeats);
+}
+
+void gg_event_json(const struct gg_event_entry *e, struct gg_json_writer *w)
+{
+	gg_json_begin_object(w);
+	gg_event_json_brief(e, w);
 	gg_json_key(w, GG_STR("trace"));
 	gg_json_begin_array(w);
 	if (e->trace.len)
@@ -377,12 +457,13 @@ static void take_stored(void *arg, struct gg_event_entry *e)
 	char text[600];
 	(void)arg;
 	link_newest(e);
-	if (e->state == GG_EVENT_CLEARED)
-		return;
-	gg_map_put_ptr(&book.open, open_key(text, sizeof text, e->kind, gg_str(e->key)), e);
-	book.open_by_severity[e->severity]++;
+	e->alias = e->id;
+	gg_map_put_ptr(&book.by_id, id_key(&e->id), e);
+	gg_map_put_ptr(&book.by_key, open_key(text, sizeof text, e->kind, gg_str(e->key)), e);
 	if (e->id > atomic_load(&book.last_id))
 		atomic_store(&book.last_id, e->id);
+	if (e->state != GG_EVENT_CLEARED)
+		book.open_by_severity[e->severity]++;
 }
 
 int gg_events_start(void)
@@ -398,12 +479,15 @@ int gg_events_start(void)
 
 void gg_events_stop(void)
 {
+	gg_timer_stop(&book.teller);
+	tell_untold(&book.teller);
 	while (book.newest) {
 		struct gg_event_entry *e = book.newest;
 		unlink_entry(e);
 		entry_free(e);
 	}
-	gg_map_done(&book.open);
+	gg_map_done(&book.by_key);
+	gg_map_done(&book.by_id);
 	book.watcher_count = 0;
 	memset(book.open_by_severity, 0, sizeof book.open_by_severity);
 }

@@ -22,8 +22,12 @@ struct gg_event_entry {
 	enum gg_event_state state;
 	int64_t opened_ns, acknowledged_ns, cleared_ns; /* 0: not */
 	char *acknowledged_by, *comment;                /* NULL: none */
-	uint64_t repeats;                               /* reported again while open */
+	uint64_t repeats;                               /* reported again while open, or soon after its end */
 	struct gg_buf trace;                            /* steps: JSON objects with commas between */
+	uint64_t alias;                                 /* the id of its latest report */
+	int64_t told_ns;                                /* monotonic: stored and told last */
+	const char *untold;                             /* the latest change that was not; NULL = none */
+	struct gg_event_entry *next_untold;
 	struct gg_event_entry *older, *newer;
 };
 
@@ -42,6 +46,8 @@ int gg_events_acknowledge(uint64_t id, struct gg_str by);
 int gg_events_comment(uint64_t id, struct gg_str by, struct gg_str text);
 const char *gg_event_state_name(enum gg_event_state s);
 const char *gg_severity_name(enum gg_severity s);
+/* Its members without the trace, into an object that is open. */
+void gg_event_json_brief(const struct gg_event_entry *e, struct gg_json_writer *w);
 /* The whole event as an object. */
 void gg_event_json(const struct gg_event_entry *e, struct gg_json_writer *w);
 

@@ -17,44 +17,33 @@ static void to_journal(const struct gg_event_entry *e)
 			/* receipt= */ NULL);
 }
 
-static int report(const struct gg_event_entry *e, struct gg_str trace, bool clear)
+static int to_catalog(const struct gg_event_entry *e)
 {
+	struct gg_buf trace GG_CLEANUP(gg_buf_done) = GG_BUF(2 * GG_EVENT_TRACE_MAX);
+	gg_buf_char(&trace, '[');
+	gg_buf_str(&trace, gg_buf_view(&e->trace));
+	gg_buf_char(&trace, ']');
 	struct gg_event_row row = {.id = e->id,
 		.kind = gg_str(e->kind),
 		.key = gg_str(e->key),
 		.title = gg_str(e->title),
 		.device = gg_str(e->device),
 		.signal = gg_str(e->signal),
-		.trace_json = trace,
+		.trace_json = gg_buf_view(&trace),
+		.acknowledged_by = gg_str(e->acknowledged_by),
 		.severity = e->severity,
 		.state = e->state,
+		.count = e->repeats + 1,
 		.opened_ns = e->opened_ns,
-		.updated_ns = clear ? e->cleared_ns : e->opened_ns,
+		.updated_ns = gg_clock_utc(&gg_clock_system),
+		.acknowledged_ns = e->acknowledged_ns,
 		.cleared_ns = e->cleared_ns};
-	uint64_t id;
-	bool opened;
-	return gg_catalog_report(gg_gateway.catalog, &row, clear, &id, &opened);
-}
-
-static int to_catalog(const struct gg_event_entry *e, const char *change)
-{
-	struct gg_buf trace GG_CLEANUP(gg_buf_done) = GG_BUF(2 * GG_EVENT_TRACE_MAX);
-	gg_buf_char(&trace, '[');
-	gg_buf_str(&trace, gg_buf_view(&e->trace));
-	gg_buf_char(&trace, ']');
-	if (strcmp(change, "opened") == 0)
-		return report(e, gg_buf_view(&trace), false);
-	if (strcmp(change, "cleared") == 0)
-		report(e, gg_buf_view(&trace), true);
-	if (strcmp(change, "acknowledged") == 0)
-		return gg_catalog_acknowledge(gg_gateway.catalog, e->id,
-			gg_str(e->acknowledged_by ? e->acknowledged_by : ""), e->acknowledged_ns);
-	return gg_catalog_set_trace(gg_gateway.catalog, e->id, gg_buf_view(&trace));
+	return trace.error ? trace.error : gg_catalog_put_event(gg_gateway.catalog, &row);
 }
 
 void gg_events_store(const struct gg_event_entry *e, const char *change)
 {
-	int rc = to_catalog(e, change);
+	int rc = to_catalog(e);
 	if (rc < 0)
 		gg_log(GG_WARN, "events", "an event could not be kept in the catalog, continuing without",
 			GG_S("change", change), GG_S("reason", strerror(-rc)));

@@ -19,6 +19,22 @@ static int parse_hysteresis(
 	return 0;
 }
 
+/* What the signal table knows; a name that it does not know yet may come and be anything. */
+static int find_signal(const void *ctx, struct gg_str name, struct gg_expr_signal *ret_signal)
+{
+	const struct gg_signal_info *info = NULL;
+	(void)ctx;
+	if (!gg_glob_has_wildcard(name))
+		info = gg_signal(gg_signal_find(name));
+	for (uint32_t i = 0; !info && gg_glob_has_wildcard(name) && i < gg_signal_count(); i++)
+		if (gg_glob(name, gg_signal(i)->name))
+			info = gg_signal(i);
+	*ret_signal = info ? (struct gg_expr_signal){info->type, info->unit} : (struct gg_expr_signal){0};
+	return 0;
+}
+
+static const struct gg_expr_names signal_table = {.find = find_signal};
+
 static int compile(struct gg_ruleset *rs, const struct rule *r, const char *key, const char *text,
 	const struct gg_expr_options *options, struct gg_expr **ret_expr, struct gg_error *e)
 {
@@ -116,6 +132,8 @@ int gg_ruleset_new(const struct gg_rule *rules, size_t count, const struct gg_ru
 	if (!rs)
 		return gg_error_set(e, rc, "out of memory");
 	rs->setup = *setup;
+	if (!rs->setup.names)
+		rs->setup.names = &signal_table;
 	rs->live = true;
 	rs->arena = GG_ARENA((size_t)256 << 20);
 	rs->first_wild = GG_NONE;

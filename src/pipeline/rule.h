@@ -56,7 +56,8 @@ struct gg_rule_ops {
 extern const struct gg_rule_ops gg_rule_ops_live;
 
 struct gg_ruleset_setup {
-	const struct gg_expr_names *names; /* to check against; used by gg_ruleset_new() only */
+	const struct gg_expr_names *names; /* to check against, while building; NULL: the signal table, where
+					      an unknown name may come later */
 	const struct gg_rule_ops *ops;
 	void *ctx;
 	uint64_t revision; /* of the configuration, for traces */

@@ -236,6 +236,20 @@ static void wildcards_make_an_instance_for_each_binding(void **state)
 	gg_ruleset_free(rs);
 }
 
+static void signals_in_different_units_are_compared_rightly(void **state)
+{
+	(void)state;
+	const struct gg_site_rule r = {
+		.name = "rise", .enabled = true, .when = "press-1/temperature - press-3/temperature > 5 K"};
+	struct gg_ruleset *rs = make(&r, 1);
+	feed(rs, "press-3/temperature", 140, 1); /* degF: 60 degC */
+	feed(rs, "press-1/temperature", 64, 2);
+	assert_int_equal(world.opened, 0);
+	feed(rs, "press-1/temperature", 66, 3);
+	assert_int_equal(world.opened, 1);
+	gg_ruleset_free(rs);
+}
+
 static void limits_say_how_often(void **state)
 {
 	(void)state;
@@ -493,6 +507,7 @@ int main(void)
 		cmocka_unit_test(a_condition_of_its_own_clears_it),
 		cmocka_unit_test(unknown_neither_opens_nor_clears),
 		cmocka_unit_test(wildcards_make_an_instance_for_each_binding),
+		cmocka_unit_test(signals_in_different_units_are_compared_rightly),
 		cmocka_unit_test(limits_say_how_often),
 		cmocka_unit_test(silence_is_noticed_by_time_alone),
 		cmocka_unit_test(an_action_that_fails_is_an_event_and_a_step_of_the_trace),

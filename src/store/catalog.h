@@ -61,6 +61,9 @@ struct gg_event_row {
  */
 int gg_catalog_report(
 	struct gg_catalog *c, const struct gg_event_row *e, bool clear, uint64_t *ret_id, bool *ret_opened);
+/* Writes an event as it stands, by its id: for who keeps the book of events itself. -EEXIST another event of
+ * that kind and key is not cleared. */
+int gg_catalog_put_event(struct gg_catalog *c, const struct gg_event_row *e);
 /* -ENOENT no such event, -ESTALE it is cleared. */
 int gg_catalog_acknowledge(struct gg_catalog *c, uint64_t id, struct gg_str by, int64_t time_ns);
 int gg_catalog_comment(

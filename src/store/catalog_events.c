@@ -80,6 +80,21 @@ int gg_catalog_report(
 	return 0;
 }
 
+int gg_catalog_put_event(struct gg_catalog *c, const struct gg_event_row *e)
+{
+	return gg_catalog_change(c,
+		gg_catalog_begin(c,
+			"INSERT INTO events (" EVENT_COLUMNS
+			") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)"
+			" ON CONFLICT (id) DO UPDATE SET severity=?4, state=?5, title=?6, trace=?9, "
+			"count=?10,"
+			" updated_ns=?12, acknowledged_ns=?13, acknowledged_by=?14, cleared_ns=?15",
+			"ussiissssuiiisi", e->id, e->kind, e->key, (int64_t)e->severity, (int64_t)e->state,
+			e->title, e->device, e->signal, e->trace_json, e->count, e->opened_ns, e->updated_ns,
+			e->acknowledged_ns, e->acknowledged_by, e->cleared_ns),
+		false);
+}
+
 static int state_of(struct gg_catalog *c, uint64_t id)
 {
 	sqlite3_stmt *s = gg_catalog_begin(c, "SELECT state FROM events WHERE id=?", "u", id);

@@ -321,15 +321,21 @@ static void fill(struct client *c)
 		drop_client(c);
 }
 
-static void turn(int wait_ms)
+static void turn_ns(int64_t wait_ns)
 {
 	struct epoll_event ready[64];
-	int n = epoll_wait(epoll_fd, ready, 64, wait_ms);
+	struct timespec wait = {wait_ns / GG_NS_PER_S, wait_ns % GG_NS_PER_S};
+	int n = epoll_pwait2(epoll_fd, ready, 64, &wait, NULL);
 	for (int i = 0; i < n; i++) {
 		struct client *c = ready[i].data.ptr;
 		if (c->fd >= 0 && !read_all(c))
 			drop_client(c);
 	}
+}
+
+static void turn(int wait_ms)
+{
+	turn_ns(wait_ms * GG_NS_PER_MS);
 }
 
 /* ---- modes ---- */
@@ -399,11 +405,12 @@ static void run_reflex(void)
 	int64_t began = now_ns(), end = began + (int64_t)(o.seconds * 1e9), period = (int64_t)(1e9 / o.rate);
 	uint64_t number = 1;
 	for (int64_t next = began; next < end && lost_connections == 0;) {
-		if (now_ns() >= next) {
+		int64_t left = next - now_ns();
+		if (left <= 0) {
 			send_reflex(speaker, number++);
 			next += period;
 		}
-		turn(0);
+		turn_ns(left > 0 ? left : 0); /* sleeps between: the processor is the server's */
 	}
 	for (int i = 0; i < 50; i++)
 		turn(10);
