@@ -4,6 +4,7 @@ import json
 import os
 import re
 import socket
+import ssl
 import stat
 import threading
 import time
@@ -16,6 +17,7 @@ from gateway import Gateway, wait_until
 
 V1 = "/api/v1"
 JSON = {"Content-Type": "application/json"}
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -27,6 +29,17 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self.path)
+
+
+class TlsGateway(Gateway):
+    """One that speaks HTTPS only: ready when its port is open."""
+
+    def is_ready(self):
+        try:
+            socket.create_connection(("127.0.0.1", self.tls_port), 1).close()
+        except OSError:
+            return False
+        return os.path.exists(os.path.join(self.data, "first-token"))
 
 
 class Answer:
@@ -221,6 +234,32 @@ class AccessTest(ApiCase):
             return fn()
         except OSError:
             return None
+
+    def test_tls_works_from_the_first_start(self):
+        config = dict(self.config, api={"listen": "", "tls": {"listen": "127.0.0.1:{tls_port}"}})
+        with TlsGateway(config) as gateway:
+            certificate = os.path.join(gateway.data, "api-certificate.pem")
+            self.assertEqual(stat.S_IMODE(os.stat(os.path.join(gateway.data, "api-key.pem")).st_mode), 0o600)
+            context = ssl.create_default_context(cafile=certificate)
+            c = http.client.HTTPSConnection("127.0.0.1", gateway.tls_port, timeout=10, context=context)
+            c.request("POST", f"{V1}/session", json.dumps({"token": gateway.token()}), JSON)
+            answer = c.getresponse()
+            self.assertEqual(answer.status, 200)
+            self.assertIn("; Secure", answer.headers["Set-Cookie"])
+            c.close()
+
+    def test_it_ends_in_order_with_clients_connected(self):
+        with Gateway(self.config) as gateway:
+            self_like = type("Like", (), {"gateway": gateway, "admin": gateway.token()})
+            live = Live(self_like, f"{V1}/live")
+            wait_until(lambda: live.of("status"), 10, "a status")
+            slow = http.client.HTTPConnection("127.0.0.1", gateway.http_port, timeout=15)
+            slow.request("POST", f"{V1}/query", json.dumps({"sql": ENDLESS}),
+                         {"Authorization": f"Bearer {gateway.token()}", **JSON})
+            began = time.monotonic()
+            self.assertEqual(gateway.stop(), 0, gateway.log())
+            self.assertLess(time.monotonic() - began, 8)
+            slow.close()
 
     def test_local_socket_needs_no_token(self):
         path = os.path.join(self.gateway.data, "api.sock")
