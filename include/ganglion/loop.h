@@ -60,6 +60,9 @@ bool gg_loop_is_current(const struct gg_loop *loop);
 /* Runs fn(arg, number) on the loop's thread, in the order posted. Thread: any. Errors: -EAGAIN the mailbox is
  * full (counted), -ESHUTDOWN the loop has ended. */
 int gg_loop_post(struct gg_loop *loop, void (*fn)(void *arg, int64_t number), void *arg, int64_t number);
+/* The same for what is in no hurry (at most 5 ms): when such letters come thick and fast the loop looks for
+ * them by itself instead of being woken by each. */
+int gg_loop_post_lazy(struct gg_loop *loop, void (*fn)(void *arg, int64_t number), void *arg, int64_t number);
 /* The same from a place that can't take no for an answer (returning ownership, shutting down): grows the
  * mailbox instead. Errors: -ESHUTDOWN, -ENOMEM. */
 int gg_loop_post_sure(struct gg_loop *loop, void (*fn)(void *arg, int64_t number), void *arg, int64_t number);

@@ -73,7 +73,8 @@ struct gg_component;
 struct gg_instance_config {
 	const char *name; /* INSTANCES: the map's key; STEPS: the component's name */
 	const struct gg_component *component;
-	const struct gg_value *value; /* its settings, without the keys that all of the kind share; may be NULL */
+	const struct gg_value
+		*value; /* its settings, without the keys that all of the kind share; may be NULL */
 	const struct gg_value *place; /* where it is named */
 	void *common;                 /* INSTANCES: a struct filled by the row's sub; else NULL */
 	const void *checked;          /* component->self_size bytes as the options fill them; never run */

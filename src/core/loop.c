@@ -3,6 +3,7 @@
 #include "core/mailbox.h"
 
 #include <pthread.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { EVENTS_PER_TURN = 256 };
@@ -14,9 +15,12 @@ struct gg_loop {
 	struct gg_timer **heap; /* the soonest first; children of i are 2i+1, 2i+2 */
 	size_t timers, heap_cap;
 	struct gg_defer *deferred, **deferred_end;
+	struct gg_timer lazy; /* looks for lazy letters */
 	struct epoll_event ready[EVENTS_PER_TURN];
 	int ready_count, ready_at; /* so that a removed watch can be struck out of this turn */
 	int64_t now_ns, utc_ns;
+	int credit; /* of looking for letters before sleeping */
+	int nice;
 	_Atomic int64_t busy_since;
 	pthread_t thread;
 	bool started, ending;
@@ -42,7 +46,7 @@ struct gg_loop *gg_loop_new(const char *name, size_t mailbox_max)
 		gg_loop_free(loop);
 		return NULL;
 	}
-	struct epoll_event wake = {.events = EPOLLIN, .data.ptr = NULL};
+	struct epoll_event wake = {.events = EPOLLIN | EPOLLET, .data.ptr = NULL};
 	epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->mailbox.wake_fd, &wake);
 	read_clocks(loop);
 	return loop;
@@ -243,21 +247,42 @@ static void run_deferred(struct gg_loop *loop)
 
 /* ---- letters ---- */
 
+static const int64_t lazy_ns = 5 * GG_NS_PER_MS;
+
 int gg_loop_post(struct gg_loop *loop, void (*fn)(void *arg, int64_t number), void *arg, int64_t number)
 {
-	return gg_mailbox_send(&loop->mailbox, &(struct gg_letter){fn, arg, number}, /* sure= */ false);
+	return gg_mailbox_send(&loop->mailbox, &(struct gg_letter){fn, arg, number}, GG_MAIL_USUAL);
+}
+
+int gg_loop_post_lazy(struct gg_loop *loop, void (*fn)(void *arg, int64_t number), void *arg, int64_t number)
+{
+	return gg_mailbox_send(&loop->mailbox, &(struct gg_letter){fn, arg, number}, GG_MAIL_LAZY);
 }
 
 int gg_loop_post_sure(struct gg_loop *loop, void (*fn)(void *arg, int64_t number), void *arg, int64_t number)
 {
-	return gg_mailbox_send(&loop->mailbox, &(struct gg_letter){fn, arg, number}, /* sure= */ true);
+	return gg_mailbox_send(&loop->mailbox, &(struct gg_letter){fn, arg, number}, GG_MAIL_SURE);
 }
+
+static void look_for_lazy(struct gg_timer *t);
 
 static void run_letters(struct gg_loop *loop)
 {
-	struct gg_letters *letters = gg_mailbox_take(&loop->mailbox);
+	bool lazy;
+	struct gg_letters *letters = gg_mailbox_take(&loop->mailbox, &lazy);
 	for (size_t i = 0; i < letters->count; i++)
 		letters->items[i].fn(letters->items[i].arg, letters->items[i].number);
+	if (lazy && !loop->lazy.place && gg_timer_start(loop, &loop->lazy, lazy_ns, look_for_lazy) == 0)
+		gg_mailbox_tick(&loop->mailbox, true);
+}
+
+static void look_for_lazy(struct gg_timer *t)
+{
+	struct gg_loop *loop = GG_CONTAINER(t, struct gg_loop, lazy);
+	if (!gg_mailbox_tick(&loop->mailbox, false))
+		run_letters(loop);
+	if (!t->place && !gg_mailbox_tick(&loop->mailbox, false))
+		gg_timer_start(loop, t, lazy_ns, look_for_lazy);
 }
 
 static void set_ending(void *arg, int64_t number)
@@ -287,13 +312,59 @@ static int wait_ms(const struct gg_loop *loop, int64_t max_wait_ns)
 	return wait < 0 ? -1 : (int)((wait + GG_NS_PER_MS - 1) / GG_NS_PER_MS);
 }
 
+static inline void pause_briefly(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
+static const int64_t look_ns = 70 * GG_NS_PER_US;
+
+/* Looks at the mailbox for a moment; true when a letter has come. */
+static bool look(struct gg_loop *loop)
+{
+	for (int64_t end = gg_clock_monotonic(&gg_clock_system) + look_ns;;) {
+		for (int i = 0; i < 20; i++) {
+			if (atomic_load_explicit(&loop->mailbox.told, memory_order_acquire))
+				return true;
+			pause_briefly();
+		}
+		if (gg_clock_monotonic(&gg_clock_system) > end)
+			return false;
+	}
+}
+
+/* epoll_wait, with a look before it when that has paid lately. */
+static int wait_ready(struct gg_loop *loop, int timeout)
+{
+	if (timeout == 0 || loop->credit <= 0) {
+		int64_t began = gg_clock_monotonic(&gg_clock_system);
+		int n = epoll_wait(loop->epoll_fd, loop->ready, EVENTS_PER_TURN, timeout);
+		if (timeout && n == 1 && !loop->ready[0].data.ptr &&
+			gg_clock_monotonic(&gg_clock_system) - began < look_ns)
+			loop->credit = loop->credit < 4 ? loop->credit + 2 : loop->credit;
+		return n;
+	}
+	loop->credit += look(loop) ? loop->credit < 4 : -1;
+	int n = epoll_wait(loop->epoll_fd, loop->ready, EVENTS_PER_TURN, 0);
+	return n ? n : epoll_wait(loop->epoll_fd, loop->ready, EVENTS_PER_TURN, timeout);
+}
+
+void gg_loop_set_nice(struct gg_loop *loop, int nice)
+{
+	loop->nice = nice;
+}
+
 void gg_loop_turn(struct gg_loop *loop, int64_t max_wait_ns)
 {
 	struct gg_loop *outer = current;
 	current = loop;
 	int timeout = wait_ms(loop, max_wait_ns);
 	atomic_store_explicit(&loop->busy_since, 0, memory_order_relaxed);
-	int n = epoll_wait(loop->epoll_fd, loop->ready, EVENTS_PER_TURN, timeout);
+	int n = wait_ready(loop, timeout);
 	read_clocks(loop);
 	atomic_store_explicit(&loop->busy_since, loop->now_ns, memory_order_relaxed);
 	loop->ready_count = n > 0 ? n : 0;
@@ -312,6 +383,8 @@ void gg_loop_turn(struct gg_loop *loop, int64_t max_wait_ns)
 void gg_loop_run(struct gg_loop *loop)
 {
 	pthread_setname_np(pthread_self(), loop->name);
+	if (loop->nice)
+		setpriority(PRIO_PROCESS, 0, loop->nice); /* on Linux: of this thread */
 	current = loop;
 	while (!loop->ending)
 		gg_loop_turn(loop, -1);

@@ -6,7 +6,10 @@
  *        │ read the clocks ─▶ due timers ─▶ ready watches ─▶ letters ─▶ deferred │
  *        └─────────── epoll_wait until the next timer or wake-up ◀──────────┘
  *
- * Owner: gg_loop_new() gives it, gg_loop_free() after the thread has ended.
+ * Waiting: to sleep and be woken costs tens of microseconds. A loop whose last waits were shorter than that
+ * (another thread is just about to answer) looks at its mailbox for a moment before it sleeps; one look in
+ * vain and it stops doing so, so an idle loop costs nothing. Owner: gg_loop_new() gives it, gg_loop_free()
+ * after the thread has ended.
  */
 #ifndef GG_CORE_LOOP_H
 #define GG_CORE_LOOP_H
@@ -29,6 +32,8 @@ void gg_loop_join(struct gg_loop *loop);
 /* fn(arg, number) on the loop's thread; returns when it has run. Not from the loop itself, where it just
  * calls. */
 void gg_loop_call(struct gg_loop *loop, void (*fn)(void *arg, int64_t number), void *arg, int64_t number);
+/* How much it stands back for others when the processor is busy: nice(2) of its thread. Before it runs. */
+void gg_loop_set_nice(struct gg_loop *loop, int nice);
 const char *gg_loop_name(const struct gg_loop *loop);
 /* Letters refused because the mailbox was full, turns taken, and ns spent working. Thread: any. */
 uint64_t gg_loop_refused(const struct gg_loop *loop);

@@ -39,15 +39,19 @@ static int add(struct gg_letters *l, const struct gg_letter *letter)
 	return 0;
 }
 
-int gg_mailbox_send(struct gg_mailbox *m, const struct gg_letter *letter, bool sure)
+int gg_mailbox_send(struct gg_mailbox *m, const struct gg_letter *letter, enum gg_mail how)
 {
 	pthread_mutex_lock(&m->lock);
-	bool first = m->in.count == 0;
-	int rc = m->closed ? -ESHUTDOWN : m->in.count >= m->max && !sure ? -EAGAIN : add(&m->in, letter);
+	bool full = m->in.count >= m->max && how != GG_MAIL_SURE;
+	int rc = m->closed ? -ESHUTDOWN : full ? -EAGAIN : add(&m->in, letter);
+	bool wake = rc == 0 && !m->told && !(how == GG_MAIL_LAZY && m->ticking);
+	if (wake)
+		atomic_store_explicit(&m->told, true, memory_order_release);
+	m->lazy |= how == GG_MAIL_LAZY;
 	pthread_mutex_unlock(&m->lock);
 	if (rc == -EAGAIN)
 		atomic_fetch_add(&m->refused, 1);
-	if (rc == 0 && first) {
+	if (wake) {
 		uint64_t one = 1;
 		while (write(m->wake_fd, &one, sizeof one) < 0 && errno == EINTR)
 			;
@@ -55,18 +59,28 @@ int gg_mailbox_send(struct gg_mailbox *m, const struct gg_letter *letter, bool s
 	return rc;
 }
 
-struct gg_letters *gg_mailbox_take(struct gg_mailbox *m)
+struct gg_letters *gg_mailbox_take(struct gg_mailbox *m, bool *ret_lazy)
 {
-	uint64_t count;
-	if (read(m->wake_fd, &count, sizeof count) < 0 && errno != EAGAIN)
-		return &m->out;
 	m->out.count = 0;
 	pthread_mutex_lock(&m->lock);
 	struct gg_letters full = m->in;
 	m->in = m->out;
 	m->out = full;
+	*ret_lazy = m->lazy;
+	m->told = false;
+	m->lazy = false;
 	pthread_mutex_unlock(&m->lock);
 	return &m->out;
+}
+
+bool gg_mailbox_tick(struct gg_mailbox *m, bool ticking)
+{
+	pthread_mutex_lock(&m->lock);
+	bool done = ticking || m->in.count == 0;
+	if (done)
+		m->ticking = ticking;
+	pthread_mutex_unlock(&m->lock);
+	return done;
 }
 
 void gg_mailbox_close(struct gg_mailbox *m)

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The bounded mailbox: many threads send, one takes all at once. A mutex, an array and an eventfd that is
- * written only when the first letter arrives; the taker swaps the array for its empty one, so that each side
- * keeps its memory and nothing is allocated per letter. Thread: send from any; take from one.
+ * The bounded mailbox: many threads send, one takes all at once. A mutex, an array and an eventfd, written
+ * only when the taker does not know yet that something has come; the taker swaps the array for its empty one,
+ * so that each side keeps its memory and nothing is allocated per letter. The eventfd is watched
+ * edge-triggered and never read.
+ *
+ * A lazy letter does not wake a taker that has said it will look again soon (ticking).
+ * Thread: send from any; take from one.
  */
 #ifndef GG_CORE_MAILBOX_H
 #define GG_CORE_MAILBOX_H
@@ -24,11 +28,14 @@ struct gg_letters {
 };
 
 struct gg_mailbox {
-	pthread_mutex_t lock; /* guards in, closed */
+	pthread_mutex_t lock; /* guards in, closed, told, lazy, ticking */
 	struct gg_letters in;
 	struct gg_letters out; /* the taker's */
 	size_t max;
 	bool closed;
+	_Atomic bool told; /* the eventfd was written since the last take */
+	bool lazy;         /* a lazy letter has come since the last take */
+	bool ticking;      /* the taker looks by itself */
 	int wake_fd;
 	_Atomic uint64_t refused; /* letters that found it full */
 };
@@ -36,10 +43,14 @@ struct gg_mailbox {
 /* Errors: -errno of eventfd. */
 int gg_mailbox_init(struct gg_mailbox *m, size_t max);
 void gg_mailbox_done(struct gg_mailbox *m);
-/* sure: may exceed the maximum (returning ownership). Errors: -EAGAIN full, -ESHUTDOWN closed, -ENOMEM. */
-int gg_mailbox_send(struct gg_mailbox *m, const struct gg_letter *letter, bool sure);
-/* All that has come; valid until the next take. Clears the eventfd. */
-struct gg_letters *gg_mailbox_take(struct gg_mailbox *m);
+enum gg_mail { GG_MAIL_USUAL, GG_MAIL_LAZY, GG_MAIL_SURE /* may exceed the maximum: returning ownership */ };
+
+/* Errors: -EAGAIN full, -ESHUTDOWN closed, -ENOMEM. */
+int gg_mailbox_send(struct gg_mailbox *m, const struct gg_letter *letter, enum gg_mail how);
+/* All that has come; valid until the next take. *ret_lazy: a lazy letter was among it, so look again soon. */
+struct gg_letters *gg_mailbox_take(struct gg_mailbox *m, bool *ret_lazy);
+/* The taker will (not) look again by itself. Returns false when it must not stop: something has come. */
+bool gg_mailbox_tick(struct gg_mailbox *m, bool ticking);
 /* From now on nobody can send. */
 void gg_mailbox_close(struct gg_mailbox *m);
 

@@ -2,6 +2,7 @@
 #include "core/work.h"
 
 #include <pthread.h>
+#include <sys/resource.h>
 
 enum { MOST_WAITING = 1024, MOST_THREADS = 8 };
 
@@ -47,6 +48,7 @@ static void *run(void *unused)
 {
 	struct job job;
 	pthread_setname_np(pthread_self(), "worker");
+	setpriority(PRIO_PROCESS, 0, 10); /* of this thread: what reacts goes first */
 	while (take(&job)) {
 		job.work(job.arg);
 		if (job.done)

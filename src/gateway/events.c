@@ -85,7 +85,7 @@ uint64_t gg_event(const struct gg_event_report *r)
 		if (!r->time_ns)
 			copy->r.time_ns = gg_clock_utc(&gg_clock_system);
 	}
-	if (!copy || gg_loop_post(gg_gateway.control, take_report, copy, 0) < 0) {
+	if (!copy || gg_loop_post_lazy(gg_gateway.control, take_report, copy, 0) < 0) {
 		free(copy);
 		gg_count(gg_metric_counter("events_lost_total", NULL, "Events that could not be taken"), 1);
 		gg_log(GG_ERROR, "events", "an event could not be taken", GG_S("kind", r->kind),
@@ -111,7 +111,7 @@ void gg_event_trace(uint64_t event, struct gg_str step_json)
 	s->event = event;
 	s->len = step_json.len;
 	gg_str_copy(s->json, step_json.len + 1, step_json);
-	if (gg_loop_post(gg_gateway.control, take_step, s, 0) < 0)
+	if (gg_loop_post_lazy(gg_gateway.control, take_step, s, 0) < 0)
 		free(s);
 }
 

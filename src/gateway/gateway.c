@@ -60,6 +60,10 @@ static int make_loops(struct gg_gateway *g, struct gg_error *e)
 	g->north = gg_loop_new("uplinks", MAILBOX);
 	if (!g->control || !g->io || !g->north)
 		return gg_error_set(e, -ENOMEM, "no memory or descriptors for the loops");
+	/* When the processor is busy, what reacts goes first: drivers and shards; then what keeps and tells.
+	 */
+	gg_loop_set_nice(g->control, 5);
+	gg_loop_set_nice(g->north, 3);
 	int rc = gg_work_start(WORKERS);
 	return rc < 0 ? gg_error_set(e, rc, "workers: %s", strerror(-rc)) : 0;
 }

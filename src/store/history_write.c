@@ -15,6 +15,8 @@
 #include "core/signals.h"
 #include "store/history_private.h"
 
+#include <sys/resource.h>
+
 #include <time.h>
 
 /* ---- filling ---- */
@@ -199,6 +201,7 @@ static bool backed_up(struct gg_history *h)
 
 static void *run(void *arg)
 {
+	setpriority(PRIO_PROCESS, 0, 10); /* of this thread: what reacts goes first */
 	struct gg_history *h = arg;
 	for (bool stop = false; !stop;) {
 		bool stalled = backed_up(h);

@@ -92,6 +92,8 @@ struct gg_journal {
 	struct gg_entries queue;
 	uint64_t queued_bytes, accepted, done; /* bytes and numbers of entries, queued or unsynced */
 	bool stop, hurry, names_changed;
+	bool urgent; /* it has been woken, or is to look before its next turn is due */
+	bool asleep; /* nothing came of late: the next entry has to wake it */
 	struct gg_journal_stats stats;
 	struct gg_segment_list segments;
 	struct gg_pin pins[GG_PINS];

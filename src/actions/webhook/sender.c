@@ -209,9 +209,11 @@ static void *work(void *arg)
 	return NULL;
 }
 
-int sender_start(void)
+int sender_start(struct gg_error *e)
 {
-	int rc = 0;
+	int rc = gg_curl_load(e);
+	if (rc < 0)
+		return rc;
 	pthread_mutex_lock(&sender.lock);
 	if (sender.users == 0) {
 		curl_global_init(CURL_GLOBAL_DEFAULT);
@@ -223,7 +225,7 @@ int sender_start(void)
 	}
 	sender.users += rc == 0;
 	pthread_mutex_unlock(&sender.lock);
-	return rc;
+	return rc < 0 ? gg_error_set(e, rc, "the sending thread can't be started: %s", strerror(-rc)) : 0;
 }
 
 void sender_stop(void)

@@ -11,8 +11,7 @@
 #define GG_ACTIONS_SENDER_H
 
 #include "base/buf.h"
-
-#include <curl/curl.h>
+#include "net/curl.h"
 
 /* One request. Owner: the sender from sender_send_take() on; done() is the last thing it does with it. */
 struct sender_job {
@@ -38,7 +37,7 @@ struct sender_job {
 };
 
 /* Errors: -ENOMEM, -errno of pthread_create. Counted: each needs its sender_stop(). */
-int sender_start(void);
+int sender_start(struct gg_error *e);
 void sender_stop(void);
 /* Errors: -ESHUTDOWN. */
 int sender_send_take(struct sender_job *job);

@@ -146,9 +146,9 @@ static int webhook_init(void *self, struct gg_host *host, struct gg_error *e)
 static int webhook_start(void *self, struct gg_error *e)
 {
 	struct webhook *h = self;
-	int rc = sender_start();
+	int rc = sender_start(e);
 	if (rc < 0)
-		return gg_error_set(e, rc, "the sending thread can't be started: %s", strerror(-rc));
+		return rc;
 	h->started = true;
 	return 0;
 }

@@ -201,7 +201,8 @@ static int decode_lines(struct ingest *in, int64_t now, struct gg_error *e)
 			return gg_error_set(e, -EINVAL, "precision: expected s, ms, us or ns");
 		rule.unit = (enum gg_time_unit)(GG_TIME_S + i);
 	}
-	return gg_decode_lines(gg_http_body(in->request), &rule, &sink, e);
+	int rc = gg_decode_lines(gg_http_body(in->request), &rule, &sink, e);
+	return rc == -EPERM ? gg_error_set(e, rc, "a line names a device that is not yours") : rc;
 }
 
 static int decode_one(struct ingest *in, int64_t now, struct gg_error *e)
@@ -326,7 +327,7 @@ static void on_request(void *arg, struct gg_http_request *r)
 		.secret = token_of(gg_http_header(r, "Authorization")),
 		.certificate = gg_str(s ? gg_stream_certificate_name(s) : ""),
 		.peer = gg_str(s ? gg_stream_peer(s) : ""),
-		.local = s && gg_stream_is_local(s)};
+		.local = s && gg_stream_is_local(s) && gg_address_is_loopback(&d->address)};
 	if (login.secret.len == 0 && login.certificate.len == 0)
 		login.user = GG_STR(""); /* nobody claims to be the device: anonymous, if that is allowed */
 	if (gg_host_login(d->host, &login, granted, in) < 0)

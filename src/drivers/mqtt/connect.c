@@ -188,6 +188,12 @@ static void establish(struct connection *c, const struct gg_mqtt_connect *p)
 
 /* ---- who it is ---- */
 
+static bool anonymous_may(const struct connection *c)
+{
+	int who = c->broker->o.anonymous;
+	return who == ANONYMOUS_ALWAYS || (who == ANONYMOUS_AUTO && c->trusted);
+}
+
 static void granted(void *arg, const struct gg_grant *g)
 {
 	struct login *l = arg;
@@ -229,7 +235,7 @@ static void ask(struct connection *c, const struct gg_mqtt_frame *f, const struc
 		.secret = p->password,
 		.certificate = certificate,
 		.peer = gg_str(gg_stream_peer(c->stream)),
-		.local = gg_stream_is_local(c->stream)};
+		.local = anonymous_may(c)}; /* an empty name with an empty password is nobody, too */
 	c->login = l;
 	c->state = AWAITS_LOGIN;
 	gg_connection_pause(c, PAUSE_LOGIN);
@@ -242,7 +248,6 @@ static void ask(struct connection *c, const struct gg_mqtt_frame *f, const struc
 
 void gg_connect_in(struct connection *c, const struct gg_mqtt_frame *f, const struct gg_mqtt_connect *p)
 {
-	const struct broker *b = c->broker;
 	struct gg_str certificate = gg_str(gg_stream_certificate_name(c->stream));
 	c->version = (enum gg_mqtt_version)p->version;
 	if (gg_mqtt_has(&p->properties, GG_MQTT_AUTH_METHOD)) {
@@ -252,7 +257,7 @@ void gg_connect_in(struct connection *c, const struct gg_mqtt_frame *f, const st
 		refuse(c, GG_MQTT_BAD_CLIENT_ID, "client id empty or too long");
 	} else if (p->has_user || p->has_password || certificate.len) {
 		ask(c, f, p, certificate);
-	} else if (b->o.anonymous == ANONYMOUS_ALWAYS || (b->o.anonymous == ANONYMOUS_AUTO && c->trusted)) {
+	} else if (anonymous_may(c)) {
 		c->any_topic = true;
 		establish(c, p);
 	} else {
