@@ -310,10 +310,10 @@ class AccessTest(ApiCase):
     def test_bodies_are_bounded_and_typed(self):
         self.assertEqual(self.ask("POST", f"{V1}/tokens", "x" * 100_000).status, 413)
         self.assertEqual(self.ask("POST", f"{V1}/tokens", "{}", headers={"Content-Type": "text/plain"}).status, 415)
-        for body in ("[]", "{", '{"title":1,"role":"viewer"}', '{"titel":"x","role":"viewer"}', '{"title":"x"}'):
+        for body in ("[]", "{", '{"title":1,"role":"viewer"}', '{"titl":"x","role":"viewer"}', '{"title":"x"}'):
             answer = self.ask("POST", f"{V1}/tokens", body)
             self.assertEqual((answer.status, answer.json["code"]), (400, "invalid"), body)
-        self.assertIn('did you mean "title"', self.ask("POST", f"{V1}/tokens", '{"titel":"x"}').json["detail"])
+        self.assertIn('did you mean "title"', self.ask("POST", f"{V1}/tokens", '{"titl":"x"}').json["detail"])
 
     def test_the_page_is_served_with_a_strict_policy(self):
         page = self.ask("GET", "/", token=False)
@@ -441,7 +441,7 @@ class ConfigTest(ApiCase):
         self.assertEqual(self.ask("GET", f"{V1}/revisions/9999").status, 404)
 
     def test_yaml_is_welcome_and_places_are_told(self):
-        text = "site: other\npipelines:\n  heat:\n    selct: [a/*]\n"
+        text = "site: other\npipelines:\n  heat:\n    selekt: [a/*]\n"
         answer = self.ask("POST", f"{V1}/config/check", text, headers={"Content-Type": "application/yaml"}).json
         self.assertFalse(answer["good"])
         self.assertIn((4, 5), [(p["line"], p["column"]) for p in answer["problems"]])
