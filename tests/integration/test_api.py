@@ -419,6 +419,8 @@ class DataTest(ApiCase):
 class ConfigTest(ApiCase):
     def test_a_change_applies_whole_or_not_at_all_and_survives_a_restart(self):
         before = self.ask("GET", f"{V1}/config")
+        with open(self.gateway.config_path, encoding="utf-8") as f:
+            by_hand = f.read()
         wrong = self.ask("PATCH", f"{V1}/config", {"site": "half", "pipelines": {"heat": {"stages": ["nonsense"]}}})
         self.assertEqual((wrong.status, wrong.json["code"]), (400, "invalid"))
         self.assertIn("line", wrong.json["problems"][0])
@@ -432,6 +434,8 @@ class ConfigTest(ApiCase):
         self.assertEqual((stale.status, stale.json["code"]), (412, "stale"))
         with open(self.gateway.config_path, encoding="utf-8") as f:
             self.assertIn("Heat of presses", f.read())
+        with open(f"{self.gateway.config_path}.original", encoding="utf-8") as f:
+            self.assertEqual(f.read(), by_hand)
 
         numbers = [r["number"] for r in self.ask("GET", f"{V1}/revisions").json["revisions"]]
         self.assertEqual(numbers, sorted(numbers, reverse=True))
