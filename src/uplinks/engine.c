@@ -375,6 +375,7 @@ static void begin_reading(struct gg_uplink_engine *u)
 	u->taken = u->read = u->cursor = position;
 	u->saved = known ? position : UINT64_MAX;
 	source->pin(source->arg, u->pin_name, position);
+	gg_cursor_save(u); /* at once: what comes now is owed, also by a process that lives no second */
 }
 
 int gg_uplink_add(struct gg_uplinks *all, const struct gg_uplink_setup *setup,

@@ -1,159 +1,317 @@
-"""Store and forward over a real broker: mosquitto is killed and comes back; every reading arrives, in order,
-once per id."""
+"""Uplinks to a real broker (mosquitto): what arrives and how it is written, past broken links, a broker that dies or
+no longer answers, and a gateway that dies."""
+import base64
 import json
-import os
-import shutil
-import signal
-import socket
 import subprocess
-import tempfile
+import threading
 import time
 import unittest
 
-BUILD = os.environ.get("GANGLION_BUILD", "build/dev")
-GANGLION = os.path.join(BUILD, "ganglion")
-MOSQUITTO = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
-SUBSCRIBER = shutil.which("mosquitto_sub")
+import cbor2
+import zstandard
+
+from gateway import Gateway, wait_until
+from peers import MOSQUITTO, Broker, Certificates, Client
+
 ROWS = 3000
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+class Collector:
+    """A subscriber with a session that outlives the broker; comes back until it is stopped. Remembers all messages."""
 
+    def __init__(self, broker, topic="ganglion/#"):
+        self.broker, self.topic = broker, topic
+        self.messages, self.stopping = [], threading.Event()
+        self.client = None
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.ready = threading.Event()
+        self.thread.start()
+        assert self.ready.wait(20), "the collector does not connect"
 
-def wait_for(condition, seconds, what):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.05)
-    raise AssertionError(f"not within {seconds} s: {what}")
-
-
-def is_open(port):
-    with socket.socket() as s:
-        return s.connect_ex(("127.0.0.1", port)) == 0
-
-
-class Broker:
-    """Keeps its sessions on disk, so that what it acknowledged is not lost with it."""
-
-    def __init__(self, folder):
-        self.port = free_port()
-        self.config = os.path.join(folder, "mosquitto.conf")
-        with open(self.config, "w", encoding="ascii") as f:
-            f.write(f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence true\n"
-                    f"persistence_location {folder}/\nautosave_on_changes true\nautosave_interval 1\n"
-                    "max_queued_messages 0\n")
-            if os.geteuid() == 0:
-                f.write("user root\n")
-        self.process = None
-
-    def start(self):
-        self.process = subprocess.Popen([MOSQUITTO, "-c", self.config], stderr=subprocess.DEVNULL)
-        wait_for(lambda: is_open(self.port), 10, "the broker listens")
-
-    def kill(self):
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-
-class Subscriber:
-    """Reads to a file what comes; its session outlives the connection."""
-
-    def __init__(self, port, folder):
-        self.path = os.path.join(folder, "received")
-        self.output = open(self.path, "ab")
-        self.process = subprocess.Popen(
-            [SUBSCRIBER, "-p", str(port), "-V", "5", "-q", "1", "-c", "-i", "cloud", "-x", "4294967295",
-             "-t", "ganglion/#", "-F", "%t %p"], stdout=self.output, stderr=subprocess.DEVNULL)
-
-    def messages(self):
-        with open(self.path, "rb") as f:
-            for line in f.read().decode().splitlines():
-                topic, _, payload = line.partition(" ")
-                try:
-                    yield topic, json.loads(payload)
-                except ValueError:
-                    pass  # still being written
+    def run(self):
+        while not self.stopping.is_set():
+            try:
+                client = Client(self.broker.port, "collector", clean=False, expiry_s=1000, **self.broker.tls)
+                client.got = self.messages
+                client.listen(self.topic, 1)
+                self.ready.set()
+                while not client.gone.wait(0.05) and not self.stopping.is_set():
+                    pass
+                client.loop_stop()
+                client.disconnect()
+            except (OSError, AssertionError):
+                time.sleep(0.05)
 
     def stop(self):
-        self.process.terminate()
-        self.process.wait()
-        self.output.close()
+        self.stopping.set()
+        self.thread.join(15)
+
+    def parcels(self, end):
+        """The JSON of all whose topic ends so, each id once, in the order of arrival."""
+        seen, out = set(), []
+        for message in list(self.messages):
+            if message.topic.endswith(end) and not message.topic.endswith("/status"):
+                parcel = json.loads(message.payload)
+                if parcel["id"] not in seen:
+                    seen.add(parcel["id"])
+                    out.append(parcel)
+        return out
+
+    def values(self, end, signal=None):
+        return [s["value"] for p in self.parcels(end) for s in p["samples"] if signal in (None, s["signal"])]
 
 
-def readings(subscriber):
-    """Values in the order of arrival, and how often each id came."""
-    values, ids = [], {}
-    for topic, message in subscriber.messages():
-        if not topic.endswith("/press"):
-            continue
-        ids[message["id"]] = ids.get(message["id"], 0) + 1
-        if ids[message["id"]] == 1:
-            values += [s["value"] for s in message["samples"]]
-    return values, ids
-
-
-@unittest.skipUnless(os.path.exists(GANGLION), "the gateway is not built")
-@unittest.skipUnless(os.path.exists(MOSQUITTO) and SUBSCRIBER, "mosquitto is not installed")
-class Uplink(unittest.TestCase):
-    def setUp(self):
-        self.folder = tempfile.mkdtemp(prefix="gg-uplink-")
-        self.broker = Broker(self.folder)
+@unittest.skipUnless(MOSQUITTO, "mosquitto is not installed")
+class WithBroker(unittest.TestCase):
+    def begin(self, config, tls=False, start=True):
+        self.gateway = Gateway(dict({"site": "hall"}, **config))
+        self.addCleanup(self.gateway.__exit__)
+        folder = self.gateway.make_folder()
+        self.tls = None
+        if tls:
+            self.tls = Certificates(folder)
+            self.tls.make("broker")
+        self.broker = Broker(folder, self.tls)
+        self.broker.tls = {"ca": self.tls.ca} if tls else {}
+        self.gateway.ports["broker_port"] = self.broker.port
+        self.addCleanup(self.broker.kill)
         self.broker.start()
-        self.subscriber = Subscriber(self.broker.port, self.folder)
-        recording = os.path.join(self.folder, "press.csv")
-        with open(recording, "w", encoding="ascii") as f:
-            f.write("time,x\n" + "".join(f"{1700000000 + i / 100},{i}\n" for i in range(ROWS)))
-        self.config = os.path.join(self.folder, "ganglion.yaml")
-        with open(self.config, "w", encoding="ascii") as f:
-            f.write(f"""
-site: hall
-data_dir: {self.folder}/data
-api: {{ enabled: false }}
-drivers:
-  recorded:
-    driver: replay
-    file: {recording}
-    device: press
-    speed: 3
-uplinks:
-  cloud:
-    uplink: mqtt
-    connect: mqtt://127.0.0.1:{self.broker.port}
-    send: ["press/*", events]
-    linger: 50ms
-""")
-        self.log = open(os.path.join(self.folder, "log"), "ab")
-        self.gateway = None
+        self.collector = Collector(self.broker)
+        self.addCleanup(self.collector.stop)
+        if start:
+            self.gateway.start()
 
-    def start_gateway(self):
-        self.gateway = subprocess.Popen([GANGLION, "run", "--config", self.config], stderr=self.log)
+    def recording(self, rows, step_s=0.01):
+        with open(self.gateway.folder + "/press.csv", "w", encoding="ascii") as f:
+            f.write("time,x\n" + "".join(f"{1700000000 + i * step_s:.3f},{i}\n" for i in range(rows)))
 
-    def tearDown(self):
-        for process in (self.gateway, self.broker.process):
-            if process and process.poll() is None:
-                process.kill()
-                process.wait()
-        self.subscriber.stop()
-        self.log.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+    def speaker(self):
+        client = Client(self.gateway.mqtt_port)
+        self.addCleanup(client.leave)
+        return client
 
-    def test_everything_arrives_in_order_once_per_id_though_the_broker_dies(self):
-        self.start_gateway()
-        wait_for(lambda: len(readings(self.subscriber)[0]) > 100, 30, "the first readings arrive")
+    def wait_values(self, count, timeout_s=60, end="/press"):
+        wait_until(lambda: len(self.collector.values(end)) >= count, timeout_s,
+                   lambda: f"{count} values; only {len(self.collector.values(end))} came\n{self.gateway.log()}")
+        return self.collector.values(end)
+
+
+REPLAYED = {
+    "drivers": {"recorded": {"driver": "replay", "file": "{folder}/press.csv", "device": "press", "speed": 3}},
+    "uplinks": {"cloud": {"uplink": "mqtt", "connect": "mqtt://127.0.0.1:{broker_port}",
+                          "send": ["press/*", "events"], "linger": "50ms"}},
+}
+
+
+class StoreAndForward(WithBroker):
+    def check_all_in_order(self, count=ROWS):
+        self.assertEqual(self.wait_values(count, 90), [float(i) for i in range(count)])
+        ids = {}
+        for message in self.collector.messages:
+            if message.topic.endswith("/press"):
+                ids.setdefault(json.loads(message.payload)["id"], set()).add(message.payload)
+        self.assertTrue(all(len(payloads) == 1 for payloads in ids.values()), "one id, two payloads")
+
+    def test_all_arrives_in_order_though_the_broker_dies(self):
+        self.begin(REPLAYED, start=False)
+        self.recording(ROWS)
+        self.gateway.start()
+        self.wait_values(100)
         self.broker.kill()
         time.sleep(2)  # the outage itself: readings go on and pile up in the journal
         self.broker.start()
-        wait_for(lambda: len(readings(self.subscriber)[0]) >= ROWS, 90, "all readings arrive")
-        values, ids = readings(self.subscriber)
-        self.assertEqual(values, [float(i) for i in range(ROWS)])
-        # What was under way when the broker died comes twice at most, under its id; nothing else does.
-        self.assertLessEqual(sum(1 for n in ids.values() if n > 1), 64)
+        self.check_all_in_order()
+        # What was under way when the broker died comes twice at most; nothing else does.
+        count = sum(1 for m in self.collector.messages if m.topic.endswith("/press"))
+        self.assertLessEqual(count - len(self.collector.parcels("/press")), 64)
+
+    def test_all_arrives_in_order_though_the_gateway_dies(self):
+        self.begin({
+            "drivers": {"mqtt": {"listen": "127.0.0.1:{mqtt_port}", "topics": {"{device}/{signal}": "plain"}}},
+            "uplinks": REPLAYED["uplinks"]})
+        speaker = self.speaker()
+        for i in range(200):
+            speaker.say("press/x", str(i))
+        self.broker.kill()
+        for i in range(200, 300):
+            speaker.say("press/x", str(i))
+        self.gateway.kill()
+        self.broker.start()
+        self.gateway.start()
+        speaker = self.speaker()
+        for i in range(300, 400):
+            speaker.say("press/x", str(i))
+        self.check_all_in_order(400)
+
+    def test_a_broker_that_no_longer_answers_is_waited_for(self):
+        self.begin(REPLAYED, start=False)
+        self.recording(1500)
+        self.gateway.start()
+        self.wait_values(100)
+        self.broker.pause()
+        time.sleep(3)
+        self.broker.go_on()
+        self.check_all_in_order(1500)
+
+    def test_events_go_first_when_the_link_is_back(self):
+        self.begin({
+            "drivers": {"mqtt": {"listen": "127.0.0.1:{mqtt_port}", "topics": {"{device}/{signal}": "plain"}}},
+            "rules": {"hot": {"when": "press/x > 1000", "severity": "critical"}},
+            "uplinks": {"cloud": dict(REPLAYED["uplinks"]["cloud"], rate="20000", linger="10ms")}})
+        speaker = self.speaker()
+        speaker.say("press/x", "0")
+        self.wait_values(1)
+        self.broker.kill()
+        wait_until(lambda: self.gateway.metric("ganglion_uplink_up") == 0, 20, "the link is down")
+        for i in range(1, 400):
+            speaker.say("press/x", str(i))
+        speaker.say("press/x", "2000")
+        wait_until(lambda: self.gateway.events("rule") or self.gateway.events("hot"), 10, "the event")
+        began = len(self.collector.messages)
+        self.broker.start()
+        self.wait_values(401, 60)
+        order = [m.topic.rsplit("/", 1)[1] for m in self.collector.messages[began:]]
+        order = [name for name in order if name in ("events", "press")]
+        self.assertIn("events", order[:20], "the event waited behind the readings")
+        self.assertEqual(self.collector.values("/press"), [float(i) for i in range(400)] + [2000.0])
+
+    def test_the_status_topic_tells_when_the_gateway_is_lost(self):
+        self.begin({"uplinks": REPLAYED["uplinks"]})
+
+        def status():
+            last = [m for m in self.collector.messages if m.topic == "ganglion/hall/status"]
+            return json.loads(last[-1].payload)["online"] if last else None
+        wait_until(lambda: status() is True, what="online")
+        self.gateway.kill()
+        wait_until(lambda: status() is False, 10, "the will")
+        self.gateway.start()
+        wait_until(lambda: status() is True, what="online again")
+        self.gateway.stop()
+        wait_until(lambda: status() is False, 10, "offline after an orderly end")
+        late = Client(self.broker.port)
+        self.addCleanup(late.leave)
+        late.listen("ganglion/hall/status")
+        self.assertEqual(late.wait_for(1)[0][1], b'{"online":false}')
+        self.assertTrue(late.got[0].retain)
+
+
+class Payloads(WithBroker):
+    """Four uplinks at once over TLS, each with its own selection and way of writing."""
+
+    def setUp(self):
+        def uplink(name, **more):
+            return dict({"uplink": "mqtt", "connect": "mqtts://127.0.0.1:{broker_port}",
+                         "tls": {"ca": "{folder}/tls/ca.crt"}, "linger": "10ms",
+                         "topic": f"ganglion/{name}/{{name}}", "events_topic": f"ganglion/{name}/events",
+                         "status_topic": f"ganglion/{name}/status"}, **more)
+        self.begin({
+            "drivers": {"mqtt": {"listen": "127.0.0.1:{mqtt_port}", "topics": {"sensors/{device}": "json"}}},
+            "pipelines": {"units": {"select": ["oven/temperature"], "stages": [{"normalise": {"unit": "degC"}}]}},
+            "rules": {"hot": {"when": "oven/temperature > 300", "title": "it burns"}},
+            "uplinks": {
+                "json": uplink("json", send=["oven/*", "events"], exclude=["oven/secret"]),
+                "senml": uplink("senml", send=["oven/*"], format="senml"),
+                "cbor": uplink("cbor", send=["press/*", "events"], format="cbor", version="3.1.1"),
+                "packed": uplink("packed", send=["*"], format="json", compress="zstd"),
+            }}, tls=True)
+        wait_until(lambda: sum(1 for m in self.collector.messages if m.payload == b'{"online":true}') >= 4,
+                   what="four uplinks")
+        self.speaker().say("sensors/oven", json.dumps(
+            {"temperature": 21.5, "on": True, "name": "Ofen «1»", "secret": 5}))
+        self.speaker().say("sensors/press", json.dumps({"force": -7.25}))
+        self.speaker().say("sensors/oven", json.dumps({"temperature": 400}))
+
+    def of(self, name, count, end=""):
+        """Payloads (and messages) on the topics of an uplink."""
+        def found():
+            return [m for m in self.collector.messages
+                    if m.topic.startswith(f"ganglion/{name}/{end}") and not m.topic.endswith("/status")]
+        wait_until(lambda: len(found()) >= count, 15,
+                   lambda: f"{count} of {name}: {[m.topic for m in found()]}\n{self.gateway.log()}")
+        return found()
+
+    def test_each_uplink_sends_its_selection_in_its_own_way(self):
+        self.check_json()
+        self.check_senml()
+        self.check_cbor()
+        self.check_zstd()
+
+    def check_json(self):
+        wait_until(lambda: 400.0 in self.collector.values("json/oven", "temperature"), what="both readings")
+        samples = [s for p in self.collector.parcels("json/oven") for s in p["samples"]]
+        self.assertEqual([s["value"] for s in samples if s["signal"] == "temperature"], [21.5, 400.0])
+        self.assertEqual([s["value"] for s in samples if s["signal"] in ("on", "name")], [True, "Ofen «1»"])
+        self.assertNotIn("secret", [s["signal"] for s in samples])
+        self.assertRegex(samples[0]["time"], r"^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")
+        self.assertFalse([m for m in self.collector.messages if m.topic == "ganglion/json/press"])
+        event = json.loads(self.of("json", 1, "events")[0].payload)["event"]
+        self.assertEqual((event["title"], event["state"]), ("it burns", "open"))
+        first = self.of("json", 1, "oven")[0].properties
+        self.assertEqual(first.ContentType, "application/json")
+        self.assertIn("id", dict(first.UserProperty))
+
+    def check_senml(self):
+        wait_until(lambda: b"400" in b"".join(m.payload for m in self.of("senml", 1, "oven")), what="the last reading")
+        records, base = {}, {}
+        for message in self.of("senml", 1, "oven"):
+            for record in json.loads(message.payload):
+                base.update({key: value for key, value in record.items() if key.startswith("b") and key != "bver"})
+                name = base.get("bn", "") + record.get("n", "")
+                value = record.get("v", record.get("vb", record.get("vs")))
+                records.setdefault(name, []).append(value)
+                self.assertGreater(base.get("bt", 0) + record.get("t", 0), 1.6e9, "time")
+        by_end = {name.rsplit("/", 1)[-1].rsplit(":", 1)[-1]: values for name, values in records.items()}
+        self.assertEqual(by_end["temperature"], [21.5, 400])
+        self.assertEqual((by_end["on"], by_end["name"]), ([True], ["Ofen «1»"]))
+
+    def check_cbor(self):
+        parcel = cbor2.loads(self.of("cbor", 1, "press")[0].payload)
+        self.assertEqual(parcel["device"], "press")
+        self.assertEqual([(s["signal"], s["value"]) for s in parcel["samples"]], [("force", -7.25)])
+        event = cbor2.loads(self.of("cbor", 1, "events")[0].payload)
+        self.assertEqual(event["event"]["title"], "it burns")
+        self.assertFalse([m for m in self.collector.messages if m.topic == "ganglion/cbor/oven"])
+
+    def check_zstd(self):
+        message = self.of("packed", 1, "oven")[0]
+        parcel = json.loads(zstandard.ZstdDecompressor().decompress(message.payload, max_output_size=1 << 20))
+        self.assertEqual(parcel["device"], "oven")
+        self.assertEqual(dict(message.properties.UserProperty)["content-encoding"], "zstd")
+        self.of("packed", 1, "press")
+        self.of("packed", 1, "units")
+
+
+class Link(WithBroker):
+    def test_a_broker_with_another_authority_is_refused_with_the_reason(self):
+        self.begin({"uplinks": {"cloud": {"uplink": "mqtt", "connect": "mqtts://127.0.0.1:{broker_port}",
+                                          "tls": {"ca": "{folder}/other/tls/ca.crt"}}}}, tls=True, start=False)
+        Certificates(self.gateway.folder + "/other")
+        self.gateway.start()
+        self.gateway.wait_log("not signed by an authority we know")
+        self.assertEqual(self.gateway.metric("ganglion_uplink_up"), 0)
+
+    def test_a_password_is_sent_and_never_logged(self):
+        self.begin({"uplinks": {"cloud": {
+            "uplink": "mqtt", "connect": "mqtt://127.0.0.1:{secure_port}", "user": "hall",
+            "password": "${CLOUD_PASSWORD}"}}}, start=False)
+        folder = self.gateway.folder
+        subprocess.run(["mosquitto_passwd", "-b", "-c", folder + "/passwords", "hall", "quite secret"], check=True,
+                       timeout=20)
+        secure = Broker(folder, more=f"password_file {folder}/passwords\nallow_anonymous false\n")
+        self.addCleanup(secure.kill)
+        secure.start()
+        self.gateway.ports["secure_port"] = secure.port
+        self.gateway.env = {"CLOUD_PASSWORD": "wrong one"}
+        self.gateway.start()
+        wait_until(lambda: "wrong one" not in self.gateway.log() and
+                   ("not authori" in self.gateway.log().lower() or "password" in self.gateway.log().lower()), 15,
+                   lambda: self.gateway.log())
+        self.gateway.stop()
+        self.gateway.env = {"CLOUD_PASSWORD": "quite secret"}
+        self.gateway.start()
+        wait_until(lambda: self.gateway.metric("ganglion_uplink_up") == 1, 15, "the link")
+        for secret in ("quite secret", "wrong one", base64.b64encode(b"quite secret").decode()):
+            self.assertNotIn(secret, self.gateway.log(1 << 20))
 
 
 if __name__ == "__main__":

@@ -201,7 +201,8 @@ static int decode_lines(struct ingest *in, int64_t now, struct gg_error *e)
 			return gg_error_set(e, -EINVAL, "precision: expected s, ms, us or ns");
 		rule.unit = (enum gg_time_unit)(GG_TIME_S + i);
 	}
-	return gg_decode_lines(gg_http_body(in->request), &rule, &sink, e);
+	int rc = gg_decode_lines(gg_http_body(in->request), &rule, &sink, e);
+	return rc == -EPERM ? gg_error_set(e, rc, "a line names a device that is not yours") : rc;
 }
 
 static int decode_one(struct ingest *in, int64_t now, struct gg_error *e)
