@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "app/client.h"
 #include "app/table.h"
+#include "net/curl.h"
 
-#include <curl/curl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -91,6 +91,9 @@ static int read_token(struct gg_client *c)
 static int setup(struct gg_client *c)
 {
 	const char *url = gg_arg(c->args, "gateway");
+	struct gg_error e = {0};
+	if (gg_curl_load(&e) < 0)
+		return gg_cli_failed(c->args, "%s", e.text);
 	c->curl = curl_easy_init();
 	if (!c->curl)
 		return gg_cli_failed(c->args, "out of memory");
