@@ -24,7 +24,7 @@ static struct {
 	_Atomic uint64_t last_id; /* any thread */
 } book;
 
-static const int64_t chatter_ns = 10 * GG_NS_PER_S, tell_every_ns = GG_NS_PER_S;
+static const int64_t tell_every_ns = GG_NS_PER_S;
 
 static const char *const severities[] = {"info", "warning", "critical"};
 static const char *const states[] = {"open", "acknowledged", "cleared"};
@@ -332,7 +332,7 @@ static void take_report(void *arg, int64_t number)
 		clear_event(e, &rep->r);
 	else if (!rep->r.clear && open)
 		repeat_event(e, rep);
-	else if (!rep->r.clear && e && rep->r.time_ns - e->cleared_ns < chatter_ns)
+	else if (!rep->r.clear && e && rep->r.time_ns - e->cleared_ns < GG_EVENT_CHATTER_NS)
 		reopen_event(e, rep);
 	else if (!rep->r.clear)
 		open_event(rep, key);
