@@ -83,8 +83,9 @@ static int start_sensor(struct sensor *s, const struct gg_hall_mqtt_options *o)
 		explicit_bzero(password, sizeof password);
 	}
 	int rc = o->ca ? mosquitto_tls_set(s->client, o->ca, NULL, NULL, NULL, NULL) : MOSQ_ERR_SUCCESS;
+	/* Not mosquitto_connect_async(): with TLS, 2.0.11 then spins on a connection that was refused. */
 	if (rc == MOSQ_ERR_SUCCESS)
-		rc = mosquitto_connect_async(s->client, o->host, o->port, 30);
+		rc = mosquitto_connect(s->client, o->host, o->port, 30);
 	/* Nobody there yet: its thread tries again. */
 	if (rc == MOSQ_ERR_SUCCESS || rc == MOSQ_ERR_ERRNO)
 		rc = mosquitto_loop_start(s->client);

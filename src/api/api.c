@@ -162,7 +162,7 @@ static void on_request(void *arg, struct gg_http_request *r)
 			c->route->yaml ? " or application/yaml" : "");
 		return;
 	}
-	if (!gg_method_is_safe(gg_http_method(r)))
+	if (!gg_method_is_safe(gg_http_method(r)) && !c->route->reads)
 		audit(c);
 	c->route->handle(c);
 }

@@ -235,39 +235,50 @@ static const struct gg_in_field fields[FIELDS] = {{.name = "id", .type = GG_IN_S
 	{.name = "certificate", .type = GG_IN_BOOL}, {.name = "application", .type = GG_IN_BOOL},
 	{.name = "enabled", .type = GG_IN_BOOL}};
 
+/* What is given, over what was there; a new credential takes the old one's place. */
+static void fill_entry(
+	struct gg_registered *to, const struct gg_registered *old, const struct gg_in_field f[FIELDS])
+{
+	bool credential = f[PASSWORD].given || f[TOKEN].truth || f[CERTIFICATE].given;
+	*to = old ? *old : (struct gg_registered){.enabled = true, .created_ns = gg_gateway_utc()};
+	if (credential) {
+		to->password[0] = to->token[0] = '\0';
+		to->certificate = f[CERTIFICATE].truth;
+	}
+	if (f[APPLICATION].given)
+		to->application = f[APPLICATION].truth;
+	if (f[ENABLED].given)
+		to->enabled = f[ENABLED].truth;
+}
+
+/* Makes the token or has the password hashed, then keeps it all; answers. Errors: not begun. */
+static int begin_keeping(struct registering *job, const struct gg_in_field f[FIELDS])
+{
+	int rc = 0;
+	if (f[TOKEN].truth && (rc = gg_token_make(job->token)) == 0)
+		gg_token_hash(gg_str(job->token), job->entry.token);
+	if (rc == 0 && f[PASSWORD].given)
+		return gg_work(gg_gateway.control, hash, hashed, job);
+	if (rc == 0)
+		keep(job);
+	return rc;
+}
+
 static void begin(struct gg_api_call *c, struct gg_str id, const struct gg_in_field f[FIELDS], int status)
 {
-	const struct gg_registered *old = gg_registry_find(&gg_registry, id);
 	struct registering *job = calloc(1, sizeof *job);
 	char *name = gg_arena_str(gg_http_arena(c->r), id);
-	int rc = job && name ? 0 : -ENOMEM;
-	if (rc == 0) {
-		bool credential = f[PASSWORD].given || f[TOKEN].truth || f[CERTIFICATE].given;
-		if (old && !credential)
-			job->entry = *old; /* keeps its credential */
+	int rc = -ENOMEM;
+	if (job && name) {
+		fill_entry(&job->entry, gg_registry_find(&gg_registry, id), f);
 		job->c = c;
 		job->status = status;
 		job->password = f[PASSWORD].text;
 		job->entry.id = name;
-		job->entry.certificate = f[CERTIFICATE].given ? f[CERTIFICATE].truth : job->entry.certificate;
-		job->entry.application =
-			f[APPLICATION].given ? f[APPLICATION].truth : old && old->application;
-		job->entry.enabled = f[ENABLED].given ? f[ENABLED].truth : old ? old->enabled : true;
-		job->entry.created_ns = old ? old->created_ns : gg_gateway_utc();
+		rc = begin_keeping(job, f);
 	}
-	if (rc == 0 && f[TOKEN].truth)
-		rc = gg_token_make(job->token);
-	if (rc == 0 && f[TOKEN].truth)
-		gg_token_hash(gg_str(job->token), job->entry.token);
-	if (rc == 0 && f[PASSWORD].given) {
-		rc = gg_work(gg_gateway.control, hash, hashed, job);
-		if (rc == 0)
-			return;
-	}
-	if (rc == 0) {
-		keep(job);
+	if (rc == 0)
 		return;
-	}
 	free(job);
 	gg_api_problem(c, rc, "the device could not be registered: %s", strerror(-rc));
 }

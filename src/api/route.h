@@ -30,6 +30,7 @@ struct gg_route {
 	const char *media;  /* its type when it is no JSON; NULL: none */
 	const char *body;   /* schema's name of the request's body, or NULL */
 	bool yaml;          /* the body may be YAML, too */
+	bool reads;         /* changes nothing, whatever its method: is left out of the audit */
 	size_t body_max;    /* 0: 64 KiB */
 	struct gg_param params[GG_ROUTE_PARAMS];
 };

@@ -64,7 +64,7 @@ const struct gg_route gg_routes[] = {
 		"Has the driver write a value; answers when the device has taken it", .status = 204, .body = "SignalWrite"),
 	ROUTE("POST", V1 "/query", VIEWER, gg_api_query, "query",
 		"SQL over samples, signals, devices and events; read-only, bounded in time and size",
-		.body = "Query", .answer = "QueryResult"),
+		.reads = true, .body = "Query", .answer = "QueryResult"),
 
 	/* devices */
 	ROUTE("GET", V1 "/devices", VIEWER, gg_api_devices, "listDevices", "Devices, heard of, configured or registered",
@@ -103,7 +103,7 @@ const struct gg_route gg_routes[] = {
 		"A change of the configuration as a merge patch (RFC 7396), whole or not at all", .body = "ConfigBody",
 		.yaml = true, .body_max = CONFIG_MAX, .answer = "Applied"),
 	ROUTE("POST", V1 "/config/check", ADMINISTRATOR, gg_api_config_check, "checkConfig",
-		"What would be wrong with it, and what it would change", .body = "ConfigBody", .yaml = true,
+		"What would be wrong with it, and what it would change", .reads = true, .body = "ConfigBody", .yaml = true,
 		.body_max = CONFIG_MAX, .answer = "Checked"),
 	ROUTE("GET", V1 "/schema", VIEWER, gg_api_schema, "getSchema", "JSON Schema of the configuration",
 		.answer = "JSONSchema", .media = "application/schema+json"),

@@ -196,30 +196,52 @@ static bool is_whole(double v)
 	return v == floor(v) && fabs(v) <= 9007199254740992.0;
 }
 
+static bool take_int(struct gg_sample *to, const struct gg_in_field *f)
+{
+	to->v.i = 0;
+	if (gg_parse_int(f->text, &to->v.i) < 0 && is_whole(f->number))
+		to->v.i = (int64_t)f->number;
+	return is_whole(f->number);
+}
+
+static bool take_uint(struct gg_sample *to, const struct gg_in_field *f)
+{
+	bool fits = is_whole(f->number) && f->number >= 0;
+	to->v.u = 0;
+	if (gg_parse_uint(f->text, &to->v.u) < 0 && fits)
+		to->v.u = (uint64_t)f->number;
+	return fits;
+}
+
+static bool is_truth(const struct gg_in_field *f)
+{
+	return f->token == GG_JSON_TRUE || f->token == GG_JSON_FALSE;
+}
+
+/* What a signal takes that says nothing of its type: the value's own. */
+static uint8_t type_of(const struct gg_signal_info *info, const struct gg_in_field *f)
+{
+	if (info->type != GG_TYPE_NONE)
+		return info->type;
+	if (is_truth(f))
+		return GG_TYPE_BOOL;
+	return f->token == GG_JSON_NUMBER ? GG_TYPE_FLOAT : GG_TYPE_STRING;
+}
+
 /* The value as the signal's type wants it. Returns what was expected when it does not fit, else NULL. */
 static const char *take_value(
 	struct gg_sample *to, const struct gg_signal_info *info, const struct gg_in_field *f)
 {
-	bool number = f->token == GG_JSON_NUMBER,
-	     truth = f->token == GG_JSON_TRUE || f->token == GG_JSON_FALSE;
-	uint8_t type = info->type;
-	if (type == GG_TYPE_NONE)
-		type = truth ? GG_TYPE_BOOL : number ? GG_TYPE_FLOAT : GG_TYPE_STRING;
-	to->type = type;
-	switch (type) {
+	bool number = f->token == GG_JSON_NUMBER;
+	to->type = type_of(info, f);
+	switch (to->type) {
 	case GG_TYPE_BOOL:
-		to->v.b = truth ? f->truth : f->number != 0;
-		return truth || (number && (f->number == 0 || f->number == 1)) ? NULL : "true or false";
+		to->v.b = is_truth(f) ? f->truth : f->number != 0;
+		return is_truth(f) || (number && (f->number == 0 || f->number == 1)) ? NULL : "true or false";
 	case GG_TYPE_INT:
-		to->v.i = 0;
-		if (number && gg_parse_int(f->text, &to->v.i) < 0 && is_whole(f->number))
-			to->v.i = (int64_t)f->number;
-		return number && is_whole(f->number) ? NULL : "a whole number";
+		return number && take_int(to, f) ? NULL : "a whole number";
 	case GG_TYPE_UINT:
-		to->v.u = 0;
-		if (number && gg_parse_uint(f->text, &to->v.u) < 0 && is_whole(f->number) && f->number >= 0)
-			to->v.u = (uint64_t)f->number;
-		return number && is_whole(f->number) && f->number >= 0 ? NULL : "a whole number from 0 on";
+		return number && take_uint(to, f) ? NULL : "a whole number from 0 on";
 	case GG_TYPE_FLOAT:
 		to->v.f = f->number;
 		return number ? NULL : "a number";

@@ -1,29 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "app/check_rules.h"
+#include "app/known.h"
 #include "core/signals.h"
-#include "gateway/instance.h"
 #include "gateway/plan.h"
 #include "pipeline/rule.h"
-
-/* Drivers make the signals they know of in init(); an instance that is never started does no more than that.
- */
-static void make_known_signals(
-	const struct gg_config *config, struct gg_problems *problems, struct gg_host **hosts)
-{
-	for (size_t i = 0; i < config->site.drivers.count; i++) {
-		const struct gg_instance_config *c = &config->site.drivers.items[i];
-		struct gg_error e = {0};
-		struct gg_host *h = NULL;
-		if (gg_instance_new(c->name, c->component, c->value, /* loop= */ NULL, &h, &e) < 0) {
-			gg_problem(problems, e.line ? NULL : c->place, "%s", e.text);
-			if (e.line)
-				problems->items[problems->count - 1] = e;
-			continue;
-		}
-		h->next = *hosts;
-		*hosts = h;
-	}
-}
 
 /* A device whose signals the configuration lists: only those exist. Others may bring any name. */
 static int find_signal(const void *ctx, struct gg_str name, struct gg_expr_signal *ret_signal)
@@ -74,8 +54,7 @@ void gg_check_rules(const struct gg_config *config, struct gg_problems *problems
 {
 	const struct gg_expr_names names = {.find = find_signal, .name = signal_name};
 	const struct gg_site_rule *rules = config->site.rules.items;
-	struct gg_host *hosts = NULL;
-	make_known_signals(config, problems, &hosts);
+	struct gg_host *hosts = gg_known_signals(config, problems);
 	check_plan(config, problems);
 	for (size_t i = 0; i < config->site.rules.count; i++) {
 		struct gg_error e = {0};
@@ -85,9 +64,5 @@ void gg_check_rules(const struct gg_config *config, struct gg_problems *problems
 		if (e.line && problems->count)
 			problems->items[problems->count - 1] = e;
 	}
-	while (hosts) {
-		struct gg_host *next = hosts->next;
-		gg_instance_free(hosts);
-		hosts = next;
-	}
+	gg_known_free(hosts);
 }

@@ -3,24 +3,10 @@
 #include "ganglion/option.h"
 
 #include <stdarg.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 static const struct gg_flag common[] = {{"json", GG_FLAG_SWITCH, NULL, "print JSON"},
 	{"quiet", GG_FLAG_SWITCH, NULL, "no progress, only results"},
 	{"help", GG_FLAG_SWITCH, NULL, "this help"}, {0}};
-
-bool gg_cli_colour(void)
-{
-	const char *term = getenv("TERM");
-	return isatty(STDOUT_FILENO) && !getenv("NO_COLOR") && term && strcmp(term, "dumb") != 0;
-}
-
-unsigned gg_cli_width(void)
-{
-	struct winsize size;
-	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 100;
-}
 
 static void GG_PRINTF(2, 0) complain(const struct gg_args *args, const char *format, va_list list)
 {
@@ -179,6 +165,38 @@ static int parse(struct gg_args *args, int argc, char **argv, bool *help)
 		}
 	}
 	return 0;
+}
+
+/* ---- verbs ---- */
+
+static const char *verb_name(const void *ctx, size_t i)
+{
+	return ((const struct gg_verb *)ctx)[i].name;
+}
+
+static int run_verb(const struct gg_args *args, const struct gg_verb *v, size_t skip)
+{
+	struct gg_args rest = *args;
+	rest.words += skip;
+	rest.word_count -= skip;
+	if (rest.word_count < v->least)
+		return gg_cli_wrong(args, "%s needs %s", v->name, v->words);
+	if (rest.word_count > v->most)
+		return gg_cli_wrong(args, "too many arguments: '%s' is one too many; expected %s %s",
+			rest.words[v->most], v->name, v->words);
+	return v->run(&rest);
+}
+
+int gg_cli_verb(const struct gg_args *args, const struct gg_verb *verbs)
+{
+	if (args->word_count == 0)
+		return run_verb(args, &verbs[0], 0);
+	for (const struct gg_verb *v = verbs; v->name; v++)
+		if (strcmp(v->name, args->words[0]) == 0)
+			return run_verb(args, v, 1);
+	const char *near = gg_nearest(gg_str(args->words[0]), verb_name, verbs);
+	return gg_cli_wrong(args, "'%s' is none of its words%s%s%s", args->words[0],
+		near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
 int gg_cli_main(int argc, char **argv)

@@ -41,6 +41,17 @@ struct gg_command {
 	int (*run)(const struct gg_args *args);
 };
 
+/* A command's first word, where it has several: `ganglion event ack`. Ended by a row without name. */
+struct gg_verb {
+	const char *name;
+	const char *words; /* what follows it: "ID TEXT" */
+	size_t least, most;
+	int (*run)(const struct gg_args *args); /* args->words begin behind the verb */
+};
+
+/* Runs the verb that args->words[0] names; without one the first of the table. */
+int gg_cli_verb(const struct gg_args *args, const struct gg_verb *verbs);
+
 /* All commands, ended by a row without name (commands.c). */
 extern const struct gg_command gg_commands[];
 
@@ -55,11 +66,29 @@ int gg_cli_failed(const struct gg_args *args, const char *format, ...) GG_PRINTF
 bool gg_cli_colour(void);
 /* Columns of the terminal, 100 when it is none. */
 unsigned gg_cli_width(void);
+/* What a table may take: 0, no limit, when stdout is no terminal. */
+unsigned gg_cli_table_width(void);
+/* Progress of long work: a line on stderr that is written over, on a terminal only and not with --quiet. done
+ * of total; total 0 = unknown. At most ten a second. gg_cli_progress_end() wipes it. */
+void gg_cli_progress(const struct gg_args *args, const char *what, uint64_t done, uint64_t total);
+void gg_cli_progress_end(void);
+/* Until a key or Ctrl-C ends the program: draws anew every period, on a terminal over the old picture. draw
+ * returns an exit status; not 0 ends it. */
+int gg_cli_watch(double seconds, int (*draw)(void *arg, struct gg_buf *to), void *arg);
 
 int gg_cmd_help(const struct gg_args *args);
 int gg_cmd_version(const struct gg_args *args);
 int gg_cmd_detect(const struct gg_args *args);
 int gg_cmd_run(const struct gg_args *args);
+int gg_cmd_demo(const struct gg_args *args);
 int gg_cmd_check(const struct gg_args *args);
+int gg_cmd_config(const struct gg_args *args);
+int gg_cmd_device(const struct gg_args *args);
+int gg_cmd_doctor(const struct gg_args *args);
+int gg_cmd_event(const struct gg_args *args);
+int gg_cmd_key(const struct gg_args *args);
+int gg_cmd_query(const struct gg_args *args);
+int gg_cmd_replay(const struct gg_args *args);
+int gg_cmd_signal(const struct gg_args *args);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The commands, in the order `ganglion help` lists them. */
-#include "app/cli.h"
+#include "app/client.h"
 
 static const struct gg_flag detect_flags[] = {
 	{"out", GG_FLAG_TEXT, "DIR", "where the results go (made if missing)"}, {0}};
@@ -9,6 +9,61 @@ static const struct gg_flag run_flags[] = {
 	{"config", GG_FLAG_TEXT, "FILE", "the configuration (default: built-in defaults)"},
 	{"data", GG_FLAG_TEXT, "DIR", "where journal, history and catalog lie (default: ganglion-data)"},
 	{0}};
+
+static const struct gg_flag query_flags[] = {GG_CLIENT_FLAGS, {"csv", GG_FLAG_SWITCH, NULL, "print CSV"},
+	{"plot", GG_FLAG_SWITCH, NULL, "draw a chart: rows with a time and numbers"},
+	{"limit", GG_FLAG_TEXT, "N", "at most so many rows (default: 10000)"}, {0}};
+
+static const struct gg_flag signal_flags[] = {GG_CLIENT_FLAGS,
+	{"watch", GG_FLAG_SWITCH, NULL, "list, get: draw anew every second"},
+	{"from", GG_FLAG_TEXT, "TIME", "history: from then (default: -1h)"},
+	{"to", GG_FLAG_TEXT, "TIME", "history: until then (default: now)"},
+	{"plot", GG_FLAG_SWITCH, NULL, "history: draw a chart"},
+	{"csv", GG_FLAG_SWITCH, NULL, "history: print CSV"}, {0}};
+
+static const struct gg_flag device_flags[] = {GG_CLIENT_FLAGS,
+	{"watch", GG_FLAG_SWITCH, NULL, "list: draw anew every second"},
+	{"password", GG_FLAG_SWITCH, NULL, "add: ask for a password (on a pipe: read a line)"},
+	{"password-file", GG_FLAG_TEXT, "FILE", "add: the password is its first line"},
+	{"token", GG_FLAG_SWITCH, NULL, "add: give it a token in place of a password"},
+	{"certificate", GG_FLAG_SWITCH, NULL, "add: it shows a client certificate with its id as name"},
+	{"application", GG_FLAG_SWITCH, NULL, "add: it may use all topics, not only its own"}, {0}};
+
+static const struct gg_flag event_flags[] = {GG_CLIENT_FLAGS,
+	{"open", GG_FLAG_SWITCH, NULL, "list: those that have not cleared"},
+	{"severity", GG_FLAG_TEXT, "S", "list: at least info, warning or critical"},
+	{"kind", GG_FLAG_TEXT, "KIND", "list: of this kind, such as rule or anomaly"},
+	{"device", GG_FLAG_TEXT, "ID", "list: about this device"},
+	{"from", GG_FLAG_TEXT, "TIME", "list: opened from then on"},
+	{"to", GG_FLAG_TEXT, "TIME", "list: opened before then"},
+	{"limit", GG_FLAG_TEXT, "N", "list: at most so many (default: 100)"},
+	{"watch", GG_FLAG_SWITCH, NULL, "list: tell each change as it comes"}, {0}};
+
+static const struct gg_flag key_flags[] = {GG_CLIENT_FLAGS,
+	{"role", GG_FLAG_TEXT, "ROLE", "create: viewer, operator or administrator"},
+	{"title", GG_FLAG_TEXT, "TEXT", "create: what it is for"},
+	{"expires", GG_FLAG_TEXT, "WHEN", "create: a time, or how long it lives, like 90d"}, {0}};
+
+static const struct gg_flag config_flags[] = {
+	GG_CLIENT_FLAGS, {"out", GG_FLAG_TEXT, "DIR", "reference: write all pages there"}, {0}};
+
+static const struct gg_flag replay_flags[] = {GG_DATA_FLAG,
+	{"config", GG_FLAG_TEXT, "FILE", "the configuration to try (default: the one in force)"},
+	{"from", GG_FLAG_TEXT, "TIME", "compare from then on (default: all there is)"},
+	{"to", GG_FLAG_TEXT, "TIME", "compare until then (default: all there is)"},
+	{"check", GG_FLAG_SWITCH, NULL, "exit with 1 when anything differs"}, {0}};
+
+static const struct gg_flag doctor_flags[] = {GG_DATA_FLAG,
+	{"config", GG_FLAG_TEXT, "FILE",
+		"the configuration (default: ganglion.yaml, here or in /etc/ganglion)"},
+	{0}};
+
+#define TIMES "A TIME is 2026-03-01, 2026-03-01T12:00:00Z, now, today, yesterday, or how long ago: -1h, -2d."
+
+static const struct gg_flag demo_flags[] = {
+	{"data", GG_FLAG_TEXT, "DIR", "where everything of the demo lies (default: site-data)"},
+	{"site", GG_FLAG_TEXT, "PATH", "the pump hall's program (default: ganglion-site beside this one)"},
+	{"speed", GG_FLAG_TEXT, "N", "times faster than recorded (default 3000)"}, {0}};
 
 const struct gg_command gg_commands[] = {
 	{.name = "run",
@@ -19,6 +74,17 @@ const struct gg_command gg_commands[] = {
 			    "  ganglion run --config /etc/ganglion/ganglion.yaml --data /var/lib/ganglion",
 		.flags = run_flags,
 		.run = gg_cmd_run},
+	{.name = "demo",
+		.summary = "Run the gateway with a pump hall to watch",
+		.usage = "[--data DIR]",
+		.details =
+			"Makes a configuration, certificates and passwords in DIR, starts a pump hall that "
+			"speaks\n"
+			"Modbus and MQTT, and runs the gateway. The next start goes on where this one ends.",
+		.examples = "  ganglion demo\n"
+			    "  ganglion demo --data /tmp/hall --speed 6000",
+		.flags = demo_flags,
+		.run = gg_cmd_demo},
 	{.name = "check",
 		.summary = "Check a configuration; every mistake with its place",
 		.usage = "[FILE]",
@@ -39,6 +105,100 @@ const struct gg_command gg_commands[] = {
 			    "  ganglion detect --json --out results *.csv",
 		.flags = detect_flags,
 		.run = gg_cmd_detect},
+	{.name = "signal",
+		.summary = "Last values, writing to devices, the past as a table or chart",
+		.usage = "[list [PATTERN] | get NAME | write NAME VALUE | history NAME]",
+		.details = "A pattern has * for any text: 'boiler/*'. " TIMES,
+		.examples = "  ganglion signal\n"
+			    "  ganglion signal list 'boiler/*' --watch\n"
+			    "  ganglion signal write boiler/burner off\n"
+			    "  ganglion signal history boiler/temperature --from -2h --plot",
+		.flags = signal_flags,
+		.run = gg_cmd_signal},
+	{.name = "device",
+		.summary = "Devices: how they are, and who may connect",
+		.usage = "[list | show ID | add ID | remove ID]",
+		.details = "add registers a device or an application; without --password, --token or "
+			   "--certificate a\npassword is made up and shown once.",
+		.examples = "  ganglion device\n"
+			    "  ganglion device add press-2\n"
+			    "  ganglion device add dashboard --token --application\n"
+			    "  ganglion device show press-2",
+		.flags = device_flags,
+		.run = gg_cmd_device},
+	{.name = "event",
+		.summary = "Events: which are open, and why",
+		.usage = "[list | show ID | ack ID [TEXT] | comment ID TEXT]",
+		.details = "show tells an event's trace: the samples, the rule, the actions and what people "
+			   "said. "
+			   "\n" TIMES,
+		.examples = "  ganglion event list --open\n"
+			    "  ganglion event list --watch --severity warning\n"
+			    "  ganglion event show 1764000000000000\n"
+			    "  ganglion event ack 1764000000000000 'on my way'",
+		.flags = event_flags,
+		.run = gg_cmd_event},
+	{.name = "query",
+		.summary = "SQL over samples, signals, devices and events",
+		.usage = "SQL [--csv | --json | --plot]",
+		.details = "Tables: samples (signal, device, time, value, text, quality, reason), signals, "
+			   "devices, events;\nbucket('5min', time) is the beginning of the bucket. "
+			   "Read-only. Without "
+			   "a gateway at work the data\nfolder itself is read.",
+		.examples = "  ganglion query \"SELECT signal, count(*), max(time) FROM samples GROUP BY "
+			    "signal\"\n"
+			    "  ganglion query --plot \"SELECT bucket('1min', time) AS time, avg(value) FROM "
+			    "samples "
+			    "WHERE signal = 'boiler/temperature' GROUP BY 1\"",
+		.flags = query_flags,
+		.run = gg_cmd_query},
+	{.name = "replay",
+		.summary = "What another configuration would have made of what was recorded",
+		.usage = "[--config FILE] [--from TIME] [--to TIME] [--data DIR]",
+		.details = "Runs the journal's input through the pipelines and rules of a configuration, "
+			   "without "
+			   "any effect,\nand tells which events it would have opened and which derived "
+			   "signals differ "
+			   "from what happened.\nWith the configuration in force nothing differs. Works "
+			   "beside a gateway "
+			   "at work.\n" TIMES,
+		.examples = "  ganglion replay --from -1h\n"
+			    "  ganglion replay --config ganglion.yaml --from yesterday --json",
+		.flags = replay_flags,
+		.run = gg_cmd_replay},
+	{.name = "config",
+		.summary = "The configuration in force: show, change, go back; its reference",
+		.usage = "[show [N] | diff FILE | apply FILE | history | rollback N | schema | reference "
+			 "[COMPONENT]]",
+		.details = "apply changes all or nothing: if anything is wrong, the one in force stays.",
+		.examples = "  ganglion config show\n"
+			    "  ganglion config diff ganglion.yaml\n"
+			    "  ganglion config apply ganglion.yaml\n"
+			    "  ganglion config rollback 3\n"
+			    "  ganglion config reference modbus",
+		.flags = config_flags,
+		.run = gg_cmd_config},
+	{.name = "key",
+		.summary = "Tokens of the API: who may do what",
+		.usage = "[list | create --role ROLE | revoke ID]",
+		.details = "Roles: a viewer reads; an operator also acknowledges and writes to devices; an "
+			   "administrator\ndoes everything. A token is shown once, when it is made.",
+		.examples = "  ganglion key create --role viewer --title 'wall display' --expires 90d\n"
+			    "  ganglion key list",
+		.flags = key_flags,
+		.run = gg_cmd_key},
+	{.name = "doctor",
+		.summary = "Find what is wrong with this box and its configuration",
+		.usage = "[--config FILE] [--data DIR]",
+		.details = "Looks at clock, limits, data folder, disk, journal, ports, files, certificates, "
+			   "and at "
+			   "what the\ngateway at work says of its devices; tells how to mend what it finds. "
+			   "Exit "
+			   "status 1 when\nanything is wrong.",
+		.examples = "  ganglion doctor\n"
+			    "  ganglion doctor --json",
+		.flags = doctor_flags,
+		.run = gg_cmd_doctor},
 	{.name = "version",
 		.summary = "Say which Ganglion this is",
 		.usage = "",

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The gateway from start to end, as `ganglion run` and `ganglion demo` do it: signals, gateway, API, systemd's
- * notifications, the control loop until SIGTERM or SIGINT, and all of it back in order. SIGHUP reads the
- * configuration again. Thread: main.
+ * The gateway from start to end, as `ganglion run` and `ganglion demo` do it: signals, gateway, API,
+ * systemd's notifications, the control loop until SIGTERM or SIGINT, and all of it back in order. A
+ * changed configuration file, or SIGHUP, is taken over (app/reload.h). Thread: main.
  */
 #ifndef GG_APP_RUN_LOOP_H
 #define GG_APP_RUN_LOOP_H
@@ -15,8 +15,8 @@ struct gg_run {
 	const char *config_path; /* NULL: the built-in defaults */
 	const char *data_dir;
 	struct gg_config *config; /* taken over */
-	/* Both optional, on the control thread: the gateway and its API are at work; they are about to end. An
-	 * error ends what was started. */
+	/* Both optional, on the control thread: the gateway and its API are at work; they are about to end.
+	 * An error ends what was started. */
 	int (*started)(void *arg, struct gg_error *e);
 	void (*ending)(void *arg);
 	void *arg;

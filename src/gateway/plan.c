@@ -10,6 +10,9 @@ enum { PLAN_MEMORY = 256 << 20 };
 struct selection {
 	const struct gg_site *site;
 	const struct gg_site_pipeline *pipeline;
+	const struct gg_plan *plan;
+	void (*event)(void *arg, const struct gg_event_report *r);
+	void *event_arg;
 };
 
 static const struct gg_site_device *site_device(const struct gg_site *site, struct gg_str id)
@@ -48,6 +51,13 @@ static bool matches(const void *arg, struct gg_str pattern, const struct gg_sign
 	return d != NULL;
 }
 
+static void report(void *arg, const struct gg_event_report *r)
+{
+	const struct selection *s = arg;
+	if (s->plan->live && s->event)
+		s->event(s->event_arg, r);
+}
+
 /* ---- building ---- */
 
 static int fill_step(
@@ -75,7 +85,7 @@ static int add_pipeline(struct gg_plan *p, const struct gg_plan_options *o, cons
 	struct selection *selection = GG_NEW(&p->arena, struct selection);
 	if (!selection)
 		return gg_error_set(e, -ENOMEM, "out of memory");
-	*selection = (struct selection){o->site, c};
+	*selection = (struct selection){o->site, c, p, o->event, o->event_arg};
 	if (c->stages.count > GG_PIPELINE_STAGES)
 		return gg_error_set(e, -E2BIG, "pipeline %s has %zu stages; the most is %d", c->name,
 			c->stages.count, GG_PIPELINE_STAGES);
@@ -91,7 +101,7 @@ static int add_pipeline(struct gg_plan *p, const struct gg_plan_options *o, cons
 		.stages = stages,
 		.stage_count = c->stages.count,
 		.matches = matches,
-		.event = o->event,
+		.event = report,
 		.arg = selection};
 	int rc = gg_pipeline_new(&config, &p->pipelines[p->pipeline_count], e);
 	if (rc == 0)
@@ -120,6 +130,7 @@ int gg_plan_new(const struct gg_plan_options *o, struct gg_plan **ret_plan, stru
 	if (!p)
 		return gg_error_set(e, -ENOMEM, "out of memory");
 	p->arena = GG_ARENA(PLAN_MEMORY);
+	p->live = true;
 	int rc = add_pipelines(p, o, e);
 	if (rc == 0 && o->rules)
 		rc = gg_plan_add_rules(p, o, e);

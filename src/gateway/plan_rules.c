@@ -13,7 +13,7 @@ struct gg_plan_rules {
 
 /* ---- actions ---- */
 
-static int add_actions(struct gg_plan *p, const struct gg_instances *steps, struct gg_loop *loop,
+static int add_actions(struct gg_plan *p, const struct gg_plan_options *o, const struct gg_instances *steps,
 	struct gg_rule_action **ret_actions, struct gg_error *e)
 {
 	struct gg_rule_action *actions = gg_arena_alloc(&p->arena, (steps->count + 1) * sizeof *actions);
@@ -22,11 +22,11 @@ static int add_actions(struct gg_plan *p, const struct gg_instances *steps, stru
 	for (size_t i = 0; i < steps->count; i++) {
 		const struct gg_instance_config *c = &steps->items[i];
 		struct gg_host *h = NULL;
-		int rc = gg_instance_new(c->name, c->component, c->value, loop, &h, e);
+		int rc = gg_instance_new(c->name, c->component, c->value, o->loop, &h, e);
 		if (rc == 0) {
 			h->next = p->rules->actions;
 			p->rules->actions = h;
-			rc = gg_instance_start(h, e);
+			rc = o->dry ? 0 : gg_instance_start(h, e);
 		}
 		if (rc < 0) {
 			if (e && !e->line && c->place)
@@ -43,9 +43,9 @@ static int add_rule(struct gg_plan *p, const struct gg_plan_options *o, const st
 	struct gg_rule *rule, struct gg_error *e)
 {
 	struct gg_rule_action *actions = NULL, *on_clear = NULL;
-	int rc = add_actions(p, &c->actions, o->loop, &actions, e);
+	int rc = add_actions(p, o, &c->actions, &actions, e);
 	if (rc == 0)
-		rc = add_actions(p, &c->clear_actions, o->loop, &on_clear, e);
+		rc = add_actions(p, o, &c->clear_actions, &on_clear, e);
 	if (rc == 0)
 		*rule = (struct gg_rule){c, actions, on_clear, c->actions.count, c->clear_actions.count};
 	return rc;
@@ -119,6 +119,7 @@ void gg_plan_event(struct gg_plan *p, const struct gg_event_report *r, int64_t n
 
 void gg_plan_set_live(struct gg_plan *p, bool live)
 {
+	p->live = live;
 	if (set_of(p))
 		gg_ruleset_set_live(p->rules->set, live);
 }

@@ -3,12 +3,17 @@
  * How many samples a second one core takes through a pipeline, and how often it asks for memory meanwhile (it
  * must not). Each case runs batches of 1,000 samples over 100 signals; what is derived is counted and let go.
  *
+ * The cases with a rule do what a shard does: what the pipeline let through goes to a rule that watches every
+ * signal
+ * (one wildcard, above 1000), so it is evaluated for every sample. The last word of a line is a JSON object.
+ *
  *   cmake --preset release && cmake --build --preset release --target pipeline_bench
  *   build/release/tests/bench/pipeline_bench [seconds per case]
  */
 #include "base/clock.h"
 #include "core/signals.h"
 #include "pipeline/pipeline.h"
+#include "pipeline/rule.h"
 #include "pipeline/stages_internal.h"
 
 enum { SIGNALS = 100, BATCHES = 200, SAMPLES = 1000 };
@@ -59,6 +64,7 @@ static void fill_options(void)
 struct bench_case {
 	const char *title;
 	struct gg_pipeline_stage stages[6];
+	bool rule;
 };
 
 static const struct bench_case cases[] = {
@@ -75,6 +81,14 @@ static const struct bench_case cases[] = {
 	{"normalise, deadband (passes), window mean and p99",
 		{{&gg_stage_normalise, &to_celsius, NULL, NULL}, {&gg_stage_deadband, &tight, NULL, NULL},
 			{&gg_stage_window, &percentile, NULL, NULL}}},
+	{"normalise, deadband (passes), window mean, rule",
+		{{&gg_stage_normalise, &to_celsius, NULL, NULL}, {&gg_stage_deadband, &tight, NULL, NULL},
+			{&gg_stage_window, &minute, NULL, NULL}},
+		.rule = true},
+	{"normalise, deadband (drops most), window mean, rule",
+		{{&gg_stage_normalise, &to_celsius, NULL, NULL}, {&gg_stage_deadband, &loose, NULL, NULL},
+			{&gg_stage_window, &minute, NULL, NULL}},
+		.rule = true},
 	{"normalise, detect",
 		{{&gg_stage_normalise, &to_celsius, NULL, NULL}, {&gg_stage_detect, &detector, NULL, NULL}}},
 };
@@ -108,15 +122,53 @@ static void take(void *arg, struct gg_batch *b)
 	gg_batch_unref(b);
 }
 
+static uint64_t no_event(void *ctx, const struct gg_event_report *r)
+{
+	(void)ctx;
+	(void)r;
+	return 1;
+}
+
+static struct gg_ruleset *make_rule(void)
+{
+	static const struct gg_site_rule hot = {.name = "hot", .enabled = true, .when = "bench/* > 1000"};
+	static const struct gg_rule_ops ops = {.event = no_event};
+	struct gg_ruleset_setup setup = {.ops = &ops};
+	struct gg_rule rule = {.options = &hot};
+	struct gg_ruleset *rules = NULL;
+	struct gg_error e = {0};
+	if (gg_ruleset_new(&rule, 1, &setup, &rules, &e) < 0) {
+		printf("rule: %s\n", e.text);
+		exit(1);
+	}
+	for (uint32_t i = 0; i < gg_signal_count(); i++)
+		gg_ruleset_add_signal(rules, gg_signal(i));
+	return rules;
+}
+
+/* As a shard: what was let through, in place of the whole, goes on. */
+static void run_rule(struct gg_ruleset *rules, const struct gg_batch *b, const uint8_t *keep, int64_t now)
+{
+	static struct gg_sample kept[SAMPLES];
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < SAMPLES; i++)
+		if (gg_keep(keep[i]))
+			kept[count++] = b->samples[i];
+	gg_ruleset_run(rules, kept, count, b, now);
+}
+
 /* Each batch is 100 ms of ten samples of each signal. */
-static void run_batch(struct gg_pipeline *p, uint64_t n, uint8_t *keep)
+static void run_batch(struct gg_pipeline *p, struct gg_ruleset *rules, uint64_t n, uint8_t *keep)
 {
 	const struct gg_pipeline_sink sink = {take, NULL};
 	struct gg_batch *b = batches[n % BATCHES];
 	int64_t now = (int64_t)n * 100 * GG_NS_PER_MS;
 	for (uint32_t i = 0; i < SAMPLES; i++)
 		b->samples[i].time_ns = now + i / SIGNALS * 10 * GG_NS_PER_MS;
+	memset(keep, 0, SAMPLES);
 	gg_pipeline_run(p, b, now, keep, &sink);
+	if (rules)
+		run_rule(rules, b, keep, now);
 }
 
 static void run_case(const struct bench_case *c, double seconds)
@@ -134,23 +186,27 @@ static void run_case(const struct bench_case *c, double seconds)
 		printf("%s: %s\n", c->title, e.text);
 		return;
 	}
+	struct gg_ruleset *rules = c->rule ? make_rule() : NULL;
 	uint64_t n = 0;
 	for (; n < 3000; n++)
-		run_batch(p, n, keep);
+		run_batch(p, rules, n, keep);
 	uint64_t first = n;
 	derived = allocations = 0;
 	counting = true;
 	int64_t start = gg_clock_monotonic(&gg_clock_system), now = start;
 	while (now - start < (int64_t)(seconds * 1e9)) {
 		for (int i = 0; i < 100; i++)
-			run_batch(p, n++, keep);
+			run_batch(p, rules, n++, keep);
 		now = gg_clock_monotonic(&gg_clock_system);
 	}
 	counting = false;
 	double samples = (double)(n - first) * SAMPLES;
-	printf("%-52s %7.1f million/s %6.1f ns each, %8.0f derived, %lu allocations\n", c->title,
-		samples / (double)(now - start) * 1e3, (double)(now - start) / samples, (double)derived,
+	double million = samples / (double)(now - start) * 1e3;
+	printf("%-52s %7.1f million/s %6.1f ns each, %8.0f derived, %lu allocations "
+	       "{\"case\":\"%s\",\"million\":%.3f,\"allocations\":%lu}\n",
+		c->title, million, 1e3 / million, (double)derived, allocations, c->title, million,
 		allocations);
+	gg_ruleset_free(rules);
 	gg_pipeline_free(p);
 }
 

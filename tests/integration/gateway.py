@@ -178,8 +178,18 @@ class Gateway:
     def wait_log(self, text, timeout_s=15):
         wait_until(lambda: text in self.log(1 << 20), timeout_s, lambda: f'"{text}" in the log:\n{self.log()}')
 
+    def token(self):
+        """The administrator's token of the first start."""
+        with open(os.path.join(self.data, "first-token"), encoding="ascii") as f:
+            return f.read().strip()
+
     def get(self, path, timeout_s=5):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=timeout_s) as answer:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.http_port}{path}")
+        try:
+            request.add_header("Authorization", f"Bearer {self.token()}")
+        except OSError:
+            pass  # it is starting, or has another token by now
+        with urllib.request.urlopen(request, timeout=timeout_s) as answer:
             return answer.read().decode()
 
     def api(self, method, path, body=None, timeout_s=10):

@@ -1,4 +1,5 @@
 """What the benchmarks share: starting the gateway and peers, measuring processes, and the closing JSON lines."""
+import functools
 import json
 import os
 import pathlib
@@ -16,10 +17,11 @@ BUILD = pathlib.Path(os.environ.get("GANGLION_BUILD", TOP / "build" / "release")
 RUNS = int(os.environ.get("BENCH_RUNS", "5"))
 
 
+@functools.lru_cache
 def program(name):
     """Builds a benchmark's own program and says where it is."""
     subprocess.run(["cmake", "--build", str(BUILD), "--target", name], check=True, stdout=subprocess.DEVNULL)
-    for place in (BUILD / "tests" / "bench" / name, BUILD / name):
+    for place in (BUILD / "tests" / "bench" / name, BUILD / "site" / name, BUILD / name):
         if place.exists():
             return str(place)
     sys.exit(f"bench: {name} was not built")
@@ -31,11 +33,12 @@ def free_port():
         return s.getsockname()[1]
 
 
-def wait_port(port, process, seconds=20):
+def wait_port(port, process, log, seconds=20):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if process.poll() is not None:
-            sys.exit(f"bench: {process.args[0]} ended with {process.returncode}")
+            log.seek(0)
+            sys.exit(f"bench: {process.args[0]} ended with {process.returncode}: {log.read().decode()}")
         try:
             socket.create_connection(("127.0.0.1", port), 0.2).close()
             return
@@ -48,11 +51,11 @@ class Peer:
     """A process that ends with the `with` block, and what it used of the processor and memory."""
 
     def __init__(self, args, port=None, quiet=True):
-        self.process = subprocess.Popen(args, stdout=subprocess.DEVNULL if quiet else None,
-                                        stderr=subprocess.DEVNULL if quiet else None)
+        self.log = tempfile.TemporaryFile()
+        self.process = subprocess.Popen(args, stdout=self.log if quiet else None, stderr=self.log if quiet else None)
         self.pid = self.process.pid
         if port:
-            wait_port(port, self.process)
+            wait_port(port, self.process, self.log)
 
     def __enter__(self):
         return self

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `ganglion event`: what is open, why, and what people say to it. */
+#include "app/client.h"
+#include "app/table.h"
+#include "app/trace.h"
+#include "app/when.h"
+#include "base/map.h"
+
+#include <poll.h>
+
+enum { PATH_MAX_BYTES = 8192, OUT_MAX = 64 << 20, WATCH_MS = 500 };
+
+/* ---- list ---- */
+
+static void put_param(struct gg_buf *path, const char *name, const char *value)
+{
+	if (!value)
+		return;
+	gg_buf_printf(path, "&%s=", name);
+	gg_url_escape(path, gg_str(value));
+}
+
+static int put_time_param(const struct gg_args *args, struct gg_buf *path, const char *name)
+{
+	char text[GG_TIME_TEXT];
+	int64_t ns;
+	if (!gg_arg(args, name))
+		return 0;
+	if (gg_when_parse(gg_str(gg_arg(args, name)), gg_clock_utc(&gg_clock_system), &ns) < 0)
+		return gg_cli_wrong(args,
+			"--%s: expected a time like 2026-03-01T12:00:00Z, or how long ago, like -1h", name);
+	gg_time_format(text, ns);
+	put_param(path, name, text);
+	return 0;
+}
+
+static int list_path(const struct gg_args *args, struct gg_buf *path)
+{
+	const char *limit = gg_arg(args, "limit");
+	uint64_t number;
+	if (limit && (gg_parse_uint(gg_str(limit), &number) < 0 || number < 1 || number > 1000))
+		return gg_cli_wrong(args, "--limit: expected a number from 1 to 1000");
+	gg_buf_printf(path, "/api/v1/events?limit=%s", limit ? limit : "100");
+	put_param(path, "state", gg_arg(args, "open") ? "active" : NULL);
+	put_param(path, "severity", gg_arg(args, "severity"));
+	put_param(path, "kind", gg_arg(args, "kind"));
+	put_param(path, "device", gg_arg(args, "device"));
+	int rc = put_time_param(args, path, "from");
+	return rc ? rc : put_time_param(args, path, "to");
+}
+
+static void print_list(const struct gg_node *all)
+{
+	static const struct gg_column columns[] = {{.title = "ID", .keep = true},
+		{.title = "SEVERITY", .keep = true}, {.title = "STATE", .keep = true},
+		{.title = "OPENED", .keep = true}, {.title = "TITLE"}};
+	struct gg_buf out GG_CLEANUP(gg_buf_done) = GG_BUF(OUT_MAX);
+	char time[GG_TIME_TEXT];
+	int64_t now = gg_clock_utc(&gg_clock_system);
+	struct gg_table t;
+	gg_table_init(&t, columns, GG_COUNT(columns));
+	for (const struct gg_node *n = all ? all->first : NULL; n; n = n->next) {
+		gg_table_cell(&t, gg_node_text(n, "id"));
+		gg_table_cell(&t, gg_node_text(n, "severity"));
+		gg_table_cell(&t, gg_node_text(n, "state"));
+		gg_table_cell(&t, gg_str(gg_when_short(time, gg_node_time(n, "opened"), now)));
+		gg_table_cell(&t, gg_node_text(n, "title"));
+	}
+	if (gg_table_rows(&t))
+		gg_table_write(&t, gg_cli_table_width(), gg_cli_colour(), &out);
+	else
+		gg_buf_str(&out, GG_STR("no event\n"));
+	fputs(gg_buf_text(&out), stdout);
+	gg_table_done(&t);
+}
+
+/* ---- watching: a line for each change, oldest first ---- */
+
+struct watch {
+	struct gg_map told; /* id -> hash of the state told */
+	bool quiet;         /* the first look only remembers */
+};
+
+static void tell_change(const struct gg_args *args, const struct gg_node *n)
+{
+	struct gg_buf line GG_CLEANUP(gg_buf_done) = GG_BUF(64 << 10);
+	struct gg_str severity = gg_node_text(n, "severity"), state = gg_node_text(n, "state");
+	const char *on = gg_severity_colour(severity, gg_cli_colour());
+	char time[GG_TIME_TEXT];
+	if (args->json) {
+		struct gg_json_writer w = gg_json_writer(&line);
+		gg_json_begin_object(&w);
+		for (const struct gg_node *m = n->first; m; m = m->next) {
+			gg_json_key(&w, m->key);
+			if (m->type == GG_JSON_NUMBER)
+				gg_json_raw(&w, m->text);
+			else
+				gg_json_string(&w, gg_node_scalar(m));
+		}
+		gg_json_end_object(&w);
+	} else {
+		gg_time_format(time, gg_node_time(n, "opened"));
+		gg_buf_printf(&line, "%s  %s%-8.*s%s  %-12.*s  ", time, on, GG_STR_ARG(severity),
+			*on ? "\x1b[0m" : "", GG_STR_ARG(state));
+		gg_text_clean(&line, gg_node_text(n, "title"), false);
+		gg_buf_printf(&line, "  (%.*s)", GG_STR_ARG(gg_node_text(n, "id")));
+	}
+	puts(gg_buf_text(&line));
+}
+
+static void tell_changes(const struct gg_args *args, struct watch *w, const struct gg_node *n)
+{
+	if (!n)
+		return;
+	tell_changes(args, w, n->next); /* the API lists the newest first; at most as deep as its limit */
+	struct gg_str id = gg_node_text(n, "id");
+	uint64_t state = gg_hash(gg_node_text(n, "state"));
+	if (gg_map_get(&w->told, id, 0) == state)
+		return;
+	if (gg_map_put(&w->told, id, state) == 0 && !w->quiet)
+		tell_change(args, n);
+}
+
+static int watch_events(const struct gg_args *args, struct gg_client *c, const char *path)
+{
+	struct watch w = {.quiet = true};
+	int rc = 0;
+	if (!args->quiet)
+		fprintf(stderr, "watching; Ctrl-C ends it\n");
+	while (rc == 0 && fflush(stdout) == 0) {
+		struct gg_reply r;
+		rc = gg_client_call(c, "GET", path, GG_STR(""), NULL, &r);
+		const struct gg_node *all = rc == 0 ? gg_node_get(r.root, "events") : NULL;
+		tell_changes(args, &w, all ? all->first : NULL);
+		w.quiet = false;
+		gg_reply_done(&r);
+		poll(NULL, 0, WATCH_MS);
+	}
+	gg_map_done(&w.told);
+	return rc;
+}
+
+static int list(const struct gg_args *args)
+{
+	struct gg_buf path GG_CLEANUP(gg_buf_done) = GG_BUF(PATH_MAX_BYTES);
+	struct gg_reply r;
+	int rc = list_path(args, &path);
+	struct gg_client *c = rc == 0 ? gg_client_open(args) : NULL;
+	if (!c)
+		return rc ? rc : 1;
+	if (gg_arg(args, "watch")) {
+		rc = watch_events(args, c, gg_buf_text(&path));
+		gg_client_close(c);
+		return rc;
+	}
+	rc = gg_client_call(c, "GET", gg_buf_text(&path), GG_STR(""), NULL, &r);
+	if (rc == 0 && args->json)
+		fputs(gg_buf_text(&r.body), stdout);
+	else if (rc == 0)
+		print_list(gg_node_get(r.root, "events"));
+	gg_reply_done(&r);
+	gg_client_close(c);
+	return rc;
+}
+
+/* ---- one event ---- */
+
+static int call_event(const struct gg_args *args, const char *method, const char *tail, struct gg_str body,
+	struct gg_reply *r)
+{
+	struct gg_buf path GG_CLEANUP(gg_buf_done) = GG_BUF(PATH_MAX_BYTES);
+	struct gg_client *c = gg_client_open(args);
+	*r = (struct gg_reply){0};
+	gg_buf_str(&path, GG_STR("/api/v1/events/"));
+	gg_url_escape(&path, gg_str(args->words[0]));
+	gg_buf_str(&path, gg_str(tail));
+	int rc = c ? gg_client_call(c, method, gg_buf_text(&path), body, NULL, r) : 1;
+	if (rc && c && strcmp(gg_client_code(c), "not-found") == 0)
+		fprintf(stderr, "'ganglion event list' shows those there are\n");
+	gg_client_close(c);
+	return rc;
+}
+
+static int show(const struct gg_args *args)
+{
+	struct gg_buf out GG_CLEANUP(gg_buf_done) = GG_BUF(OUT_MAX);
+	struct gg_reply r;
+	int rc = call_event(args, "GET", "", GG_STR(""), &r);
+	if (rc == 0 && args->json)
+		gg_buf_str(&out, gg_buf_view(&r.body));
+	else if (rc == 0)
+		gg_trace_write(r.root, gg_clock_utc(&gg_clock_system), gg_cli_colour(), &out);
+	fputs(gg_buf_text(&out), stdout);
+	gg_reply_done(&r);
+	return rc;
+}
+
+static int change(
+	const struct gg_args *args, const char *tail, const char *field, const char *text, const char *done)
+{
+	struct gg_buf body GG_CLEANUP(gg_buf_done) = GG_BUF(64 << 10);
+	struct gg_json_writer w = gg_json_writer(&body);
+	struct gg_reply r;
+	gg_json_begin_object(&w);
+	if (text)
+		gg_json_put_str(&w, field, gg_str(text));
+	gg_json_end_object(&w);
+	int rc = call_event(args, "POST", tail, gg_buf_view(&body), &r);
+	if (rc == 0 && args->json)
+		fputs(gg_buf_text(&r.body), stdout);
+	else if (rc == 0 && !args->quiet)
+		printf("event %s is %s\n", args->words[0], done);
+	gg_reply_done(&r);
+	return rc;
+}
+
+static int acknowledge(const struct gg_args *args)
+{
+	return change(args, "/acknowledge", "comment", args->word_count > 1 ? args->words[1] : NULL,
+		"acknowledged");
+}
+
+static int comment(const struct gg_args *args)
+{
+	return change(args, "/comment", "text", args->words[1], "commented");
+}
+
+int gg_cmd_event(const struct gg_args *args)
+{
+	static const struct gg_verb verbs[] = {{"list", "", 0, 0, list}, {"show", "ID", 1, 1, show},
+		{"ack", "ID [TEXT]", 1, 2, acknowledge}, {"comment", "ID TEXT", 2, 2, comment}, {0}};
+	return gg_cli_verb(args, verbs);
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "app/plot.h"
+#include "app/table.h"
+#include "app/when.h"
+
+#include <math.h>
+
+enum { DOTS_X = 2, DOTS_Y = 4, LABEL = 11, NARROWEST = 30, LOWEST = 6 };
+
+struct canvas {
+	uint8_t *cells; /* a braille pattern each */
+	unsigned columns, rows;
+	double low, high;
+	int64_t from, to;
+};
+
+static bool find_range(const struct gg_plot_point *p, size_t count, struct canvas *c)
+{
+	bool any = false;
+	for (size_t i = 0; i < count; i++) {
+		if (!isfinite(p[i].value))
+			continue;
+		if (!any || p[i].value < c->low)
+			c->low = p[i].value;
+		if (!any || p[i].value > c->high)
+			c->high = p[i].value;
+		any = true;
+	}
+	if (any && c->high - c->low < 1e-9 * fmax(fabs(c->high), 1e-3)) { /* a flat line runs in the middle */
+		double around = fmax(fabs(c->high) * 0.01, 0.5);
+		c->low -= around;
+		c->high += around;
+	}
+	return any;
+}
+
+static void set_dot(struct canvas *c, int x, int y)
+{
+	static const uint8_t bits[DOTS_Y][DOTS_X] = {{0x01, 0x08}, {0x02, 0x10}, {0x04, 0x20}, {0x40, 0x80}};
+	if (x < 0 || y < 0 || x >= (int)(c->columns * DOTS_X) || y >= (int)(c->rows * DOTS_Y))
+		return;
+	c->cells[(unsigned)y / DOTS_Y * c->columns + (unsigned)x / DOTS_X] |= bits[y % DOTS_Y][x % DOTS_X];
+}
+
+static int place_x(const struct canvas *c, int64_t t)
+{
+	double span = (double)(c->to - c->from);
+	double share = span > 0 ? (double)(t - c->from) / span : 0.5;
+	return (int)lround(share * (c->columns * DOTS_X - 1));
+}
+
+static int place_y(const struct canvas *c, double v)
+{
+	/* halved first: the whole span may be more than a double holds */
+	double share = (v / 2 - c->low / 2) / (c->high / 2 - c->low / 2);
+	return (int)lround((1 - share) * (c->rows * DOTS_Y - 1));
+}
+
+/* Bresenham */
+static void draw_line(struct canvas *c, int x, int y, int to_x, int to_y)
+{
+	int dx = abs(to_x - x), dy = -abs(to_y - y), step_x = x < to_x ? 1 : -1, step_y = y < to_y ? 1 : -1;
+	int error = dx + dy;
+	for (;;) {
+		set_dot(c, x, y);
+		if (x == to_x && y == to_y)
+			return;
+		int twice = 2 * error;
+		if (twice >= dy) {
+			error += dy;
+			x += step_x;
+		}
+		if (twice <= dx) {
+			error += dx;
+			y += step_y;
+		}
+	}
+}
+
+static void draw(struct canvas *c, const struct gg_plot_point *p, size_t count)
+{
+	bool pen = false;
+	int last_x = 0, last_y = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (!isfinite(p[i].value)) {
+			pen = false;
+			continue;
+		}
+		int x = place_x(c, p[i].time_ns), y = place_y(c, p[i].value);
+		draw_line(c, pen ? last_x : x, pen ? last_y : y, x, y);
+		last_x = x;
+		last_y = y;
+		pen = true;
+	}
+}
+
+static void put_label(struct gg_buf *to, const struct canvas *c, unsigned row)
+{
+	char text[32] = "";
+	bool labelled = row == 0 || row == c->rows - 1 || (row == c->rows / 2 && c->rows >= 7);
+	double share = c->rows > 1 ? (double)row / (c->rows - 1) : 0;
+	if (labelled) /* both halves apart, as the sum may be more than a double holds */
+		snprintf(text, sizeof text, "%.5g", c->high * (1 - share) + c->low * share);
+	gg_buf_printf(to, "%*s %s", LABEL, text, labelled ? "┤" : "│");
+}
+
+static void put_rows(struct gg_buf *to, const struct canvas *c)
+{
+	for (unsigned row = 0; row < c->rows; row++) {
+		put_label(to, c, row);
+		for (unsigned i = 0; i < c->columns; i++) {
+			uint8_t dots = c->cells[row * c->columns + i]; /* U+2800 + dots */
+			const char utf8[3] = {
+				(char)0xe2, (char)(0xa0 | dots >> 6), (char)(0x80 | (dots & 0x3f))};
+			if (dots)
+				gg_buf_add(to, utf8, sizeof utf8);
+			else
+				gg_buf_char(to, ' ');
+		}
+		gg_buf_char(to, '\n');
+	}
+}
+
+static void put_axis(struct gg_buf *to, const struct canvas *c)
+{
+	char left[GG_TIME_TEXT], right[GG_TIME_TEXT];
+	gg_when_short(left, c->from, 0);
+	gg_when_short(right, c->to, c->from);
+	gg_buf_printf(to, "%*s └┬", LABEL, "");
+	for (unsigned i = 2; i < c->columns; i++)
+		gg_buf_str(to, GG_STR("─"));
+	gg_buf_str(to, GG_STR("┬\n"));
+	size_t used = strlen(left) + strlen(right), room = c->columns > used ? c->columns - used : 1;
+	gg_buf_printf(to, "%*s  %s%*s%s\n", LABEL, "", left, (int)room, "", right);
+}
+
+int gg_plot(const struct gg_plot_point *points, size_t count, unsigned width, unsigned height,
+	struct gg_str title, struct gg_buf *to)
+{
+	struct canvas c = {0};
+	if (!find_range(points, count, &c))
+		return -ENODATA;
+	width = width < NARROWEST ? NARROWEST : width;
+	height = height < LOWEST ? LOWEST : height;
+	c.columns = width - LABEL - 2;
+	c.rows = height - 2 - (title.len > 0);
+	c.from = points[0].time_ns;
+	c.to = points[count - 1].time_ns;
+	c.cells = calloc(c.columns, c.rows);
+	if (!c.cells)
+		return -ENOMEM;
+	draw(&c, points, count);
+	if (title.len) {
+		gg_buf_printf(to, "%*s ", LABEL + 1, "");
+		gg_text_clean(to, title, false);
+		gg_buf_char(to, '\n');
+	}
+	put_rows(to, &c);
+	put_axis(to, &c);
+	free(c.cells);
+	return 0;
+}
