@@ -18,6 +18,9 @@ DEVICES = (
     {"id": "panel", "password": "see all", "application": True},
     {"id": "sold", "password": "gone", "enabled": False},
     {"id": "meter", "token": "ggt_meter"},
+    {"id": "crane", "password": "more"},
+    {"id": "scrap", "password": "off"},
+    {"id": "recorder", "password": "all"},
 )
 
 
@@ -36,6 +39,8 @@ class Secured(unittest.TestCase):
                 "topics": {"{device}/{signal}": "plain", "sensors/{device}/data": "json"},
                 "write": "commands/{device}/{signal}",
             }},
+            "devices": {"crane": {"topics": ["hall/+/status", "notes/#"]}, "scrap": {"enabled": False},
+                        "recorder": {"any_topic": True}},
         })
         cls.tls = Certificates(cls.gateway.make_folder())
         cls.tls.make("gateway")
@@ -119,6 +124,17 @@ class Secured(unittest.TestCase):
         for topic in ("#", "+/x", "press-2/#", "commands/#", "commands/+/x", "$SYS/#", "$share/g/#",
                       "$share/g/press-2/x", "+/+"):
             self.assertEqual(client.listen(topic, 1), "Not authorized", topic)
+
+    def test_the_configuration_gives_a_device_more_topics_or_none(self):
+        crane = self.client(user="crane", password="more")
+        for topic in ("crane/#", "hall/+/status", "hall/3/status", "notes/#", "notes/a/+/b", "notes"):
+            self.assertEqual(crane.listen(topic, 1), "Granted QoS 1", topic)
+        for topic in ("#", "+/#", "hall/#", "hall/+/+", "hall/+", "hall/3/status/x", "+/3/status", "note/#", "+"):
+            self.assertEqual(crane.listen(topic, 1), "Not authorized", topic)
+        self.assertEqual(crane.say("notes/today/x", "x"), "Success")
+        self.assertEqual(crane.say("hall/3/other", "x"), "Not authorized")
+        self.assertEqual(self.client(user="recorder", password="all").listen("#"), "Granted QoS 0")
+        self.assertEqual(self.refusal(user="scrap", password="off"), "Bad user name or password")
 
     def test_an_old_client_is_told_of_a_forbidden_topic(self):
         client = self.client(protocol=paho.MQTTv311, user="press-1", password="pass one")
