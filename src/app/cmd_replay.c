@@ -58,7 +58,7 @@ static const char *time_text(char to[GG_TIME_TEXT], int64_t ns)
 
 static bool clears_alike(const struct gg_book_event *e)
 {
-	return e->like && e->cleared_ns == e->like->cleared_ns;
+	return e->like && (e->cleared_ns == e->like->cleared_ns || e->unsettled || e->like->unsettled);
 }
 
 struct sums {
@@ -71,7 +71,8 @@ static struct sums sum_up(const struct gg_replay *r)
 	struct sums s = {0};
 	for (int side = 0; side < 2; side++)
 		for (size_t i = 0; i < r->book.sides[side].count; i++)
-			s.only[side] += !r->book.sides[side].events[i].like;
+			s.only[side] +=
+				!r->book.sides[side].events[i].like && !r->book.sides[side].events[i].outside;
 	for (size_t i = 0; i < r->book.sides[GG_REPLAYED].count; i++) {
 		const struct gg_book_event *e = &r->book.sides[GG_REPLAYED].events[i];
 		s.same_events += clears_alike(e);
@@ -120,7 +121,8 @@ static void print_events(const struct gg_replay *r, const struct sums *s)
 		const struct gg_book_side *all = &r->book.sides[side];
 		for (size_t i = 0; i < all->count && shown < SHOWN; i++) {
 			const struct gg_book_event *e = &all->events[i];
-			const char *what = !e->like ? side == GG_REPLAYED ? "would open" : "would not"
+			const char *what = e->outside ? NULL
+					   : !e->like ? side == GG_REPLAYED ? "would open" : "would not"
 					   : side == GG_REPLAYED && !clears_alike(e) ? "clears then"
 										     : NULL;
 			if (what)
@@ -233,6 +235,8 @@ static void put_events(
 	gg_json_begin_array(w);
 	for (size_t i = 0; i < all->count; i++) {
 		const struct gg_book_event *e = &all->events[i];
+		if (e->outside)
+			continue;
 		gg_json_begin_object(w);
 		if (e->id)
 			gg_json_put_int(w, "id", (int64_t)e->id);

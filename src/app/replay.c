@@ -230,6 +230,7 @@ static uint64_t load_state(struct gg_replay *r, const struct beginning *b)
 	}
 	if (r->from_ns == INT64_MIN && b->cut && warm_ns)
 		r->from_ns = warm_ns + 1;
+	r->book.warm_ns = warm_ns;
 	return from == UINT64_MAX ? 0 : from;
 }
 
@@ -243,7 +244,7 @@ static int note_open(struct gg_replay *r, const struct beginning *b, uint64_t fr
 		return rc;
 	gg_journal_reader_kinds(reader, KIND(EVENT));
 	while ((rc = gg_journal_next(reader, &rec)) == 1 && rec.position < from)
-		gg_book_record(&r->book, rec.bytes, /* before= */ true, NULL);
+		gg_book_record(&r->book, rec.bytes, INT64_MIN, NULL);
 	gg_journal_reader_free(reader);
 	return rc < 0 ? rc : 0;
 }
@@ -276,7 +277,7 @@ static void run_tick(struct gg_replay *r, const struct gg_record *rec)
 static void run_event(struct gg_replay *r, const struct gg_record *rec)
 {
 	struct gg_event_report report;
-	if (gg_book_record(&r->book, rec->bytes, /* before= */ false, &report) && rec->position >= here.at[0])
+	if (gg_book_record(&r->book, rec->bytes, r->seen_ns, &report) && rec->position >= here.at[0])
 		gg_plan_event(gg_gateway.shards[0]->plan, &report, now_of_rules());
 }
 
@@ -333,6 +334,7 @@ static int run_all(struct gg_replay *r, const struct beginning *b, uint64_t from
 	while ((rc = gg_journal_next(reader, &rec)) == 1) {
 		uint64_t done = rec.position - from;
 		int64_t ns = run_record(r, &rec);
+		r->seen_ns = ns > r->seen_ns ? ns : r->seen_ns;
 		gg_cli_progress(r->args, "replaying", done < total ? done : total, total);
 		if (ns != INT64_MIN && r->to_ns < INT64_MAX - after_ns && ns > r->to_ns + after_ns)
 			break;

@@ -64,27 +64,32 @@ struct gg_book_event {
 	char *kind, *key, *title;
 	uint64_t id; /* of what happened */
 	enum gg_severity severity;
-	int64_t opened_ns, cleared_ns; /* 0: not, in the range */
+	int64_t opened_ns, cleared_ns; /* cleared 0: not, in the range */
+	bool outside;                  /* opened before the range or behind it: known, not compared */
+	bool unsettled;                /* it changed as the range ended: when it cleared is not compared */
 	struct gg_book_event *like;    /* the other side's */
 };
 
 struct gg_book_side {
 	struct gg_book_event *events; /* in the order opened */
 	size_t count, cap;
-	struct gg_map open; /* "kind\x1fkey" -> index + 1; UINT64_MAX: open since before the range */
-	struct gg_map ids;  /* of what happened: id -> index + 1 */
+	struct gg_map by_key; /* "kind\x1fkey" -> index + 1 of the newest */
+	struct gg_map by_id;  /* of what happened */
 };
 
 struct gg_book {
 	struct gg_book_side sides[2];
+	struct gg_map facts; /* events of no rule or stage that are open, by key */
 	int64_t from_ns, to_ns;
+	int64_t warm_ns; /* what was opened until then is in the state the replay began with */
 	int error;
 };
 
-/* A recorded event's JSON. before: it stands before the replay's beginning, and only says what was open.
- * ret_report (may be NULL) is what rules are to be told of an event that no pipeline or rule made; returns
- * true when there is one. Its strings live until the next call. */
-bool gg_book_record(struct gg_book *b, struct gg_str json, bool before, struct gg_event_report *ret_report);
+/* A recorded event's JSON, read when the inputs had come to now_ns; INT64_MIN: before the replay's beginning,
+ * when it only says what was. ret_report (may be NULL) is what rules are to be told of an event that no
+ * pipeline or rule made; returns true when there is one. Its strings live until the next call. */
+bool gg_book_record(
+	struct gg_book *b, struct gg_str json, int64_t now_ns, struct gg_event_report *ret_report);
 /* What a stage or a rule reports in the replay, at now_ns when it says no time. */
 void gg_book_report(struct gg_book *b, const struct gg_event_report *r, int64_t now_ns);
 /* Finds each event's like: same kind and key, opened at the same time. */
@@ -99,7 +104,8 @@ struct gg_replay {
 	const char *journal_dir;
 	int64_t from_ns, to_ns; /* INT64_MIN: as far back as it goes */
 	uint64_t inputs, samples, ticks, unread_bytes;
-	bool cold; /* no state is known at the beginning: it began as new */
+	int64_t seen_ns; /* how far the inputs have come */
+	bool cold;       /* no state is known at the beginning: it began as new */
 	double seconds;
 	struct gg_diff diff;
 	struct gg_book book;

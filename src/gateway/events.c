@@ -24,7 +24,7 @@ static struct {
 	_Atomic uint64_t last_id; /* any thread */
 } book;
 
-static const int64_t chatter_ns = 10 * GG_NS_PER_S, tell_every_ns = GG_NS_PER_S;
+static const int64_t tell_every_ns = GG_NS_PER_S;
 
 static const char *const severities[] = {"info", "warning", "critical"};
 static const char *const states[] = {"open", "acknowledged", "cleared"};
@@ -282,9 +282,20 @@ static void open_event(const struct report *rep, struct gg_str key)
 	changed(e, "opened");
 }
 
+/* What it says now is what people should read. */
+static void renew_title(struct gg_event_entry *e, struct gg_str title)
+{
+	char *copy = title.len ? gg_str_dup(title) : NULL;
+	if (!copy)
+		return;
+	free(e->title);
+	e->title = copy;
+}
+
 static void reopen_event(struct gg_event_entry *e, const struct report *rep)
 {
 	rename_alias(e, rep->id);
+	renew_title(e, rep->r.title);
 	e->state = GG_EVENT_OPEN;
 	e->cleared_ns = 0;
 	e->repeats++;
@@ -306,6 +317,7 @@ static void repeat_event(struct gg_event_entry *e, const struct report *rep)
 {
 	e->repeats++;
 	rename_alias(e, rep->id);
+	renew_title(e, rep->r.title);
 }
 
 static void take_report(void *arg, int64_t number)
@@ -320,7 +332,7 @@ static void take_report(void *arg, int64_t number)
 		clear_event(e, &rep->r);
 	else if (!rep->r.clear && open)
 		repeat_event(e, rep);
-	else if (!rep->r.clear && e && rep->r.time_ns - e->cleared_ns < chatter_ns)
+	else if (!rep->r.clear && e && rep->r.time_ns - e->cleared_ns < GG_EVENT_CHATTER_NS)
 		reopen_event(e, rep);
 	else if (!rep->r.clear)
 		open_event(rep, key);

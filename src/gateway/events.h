@@ -15,6 +15,9 @@
 
 enum { GG_EVENTS_MOST = 20000, GG_EVENT_TRACE_MAX = 64 << 10 };
 
+/* An event that is reported again so soon after its end is the same one, chattering. */
+#define GG_EVENT_CHATTER_NS (10 * GG_NS_PER_S)
+
 struct gg_event_entry {
 	uint64_t id; /* microseconds since 1970 when it was reported, made unique: grows, and fits a double */
 	char *kind, *key, *title, *device, *signal; /* device and signal: names, "" when about none */
