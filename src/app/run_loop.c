@@ -64,8 +64,8 @@ static int start(const struct gg_run *r, struct gg_error *e)
 	return rc;
 }
 
-/* Large pieces (a password's hash takes 16 MiB) go back to the system when they are freed, which glibc stops doing
- * once it has seen some; and a few arenas are enough for threads that hardly allocate. */
+/* Large pieces (a password's hash takes 16 MiB) go back to the system when they are freed, which glibc stops
+ * doing once it has seen some; and a few arenas are enough for threads that hardly allocate. */
 static void keep_memory_small(void)
 {
 	mallopt(M_MMAP_THRESHOLD, 1 << 20);
