@@ -55,7 +55,7 @@ void gg_hall_row(struct gg_hall *h, double recorded)
 
 static void tick_pump(struct gg_hall *h, struct gg_hall_pump *p, double target, double share)
 {
-	lag(&p->speed, target, target > p->speed ? 1.2 : 0.8);
+	lag(&p->speed, target, target > p->speed ? 1.2 : 0.4);
 	double s = p->speed < 0.01 ? 0 : p->speed;
 	lag(&p->winding, h->ambient + 52 * s * s, 20);
 	p->current = s > 0 ? 3 + 38 * pow(s, 2.5) + 0.15 * noise(h) : 0;

@@ -20,6 +20,19 @@ export function sparkline() {
   return { svg, band, line, end };
 }
 
+// A band's edge is told when it moves: it holds from there on, up to the right end.
+function edge(points, from, to) {
+  const known = points.filter((p) => Number.isFinite(p.v) && p.t <= to);
+  const before = known.filter((p) => p.t <= from).at(-1);
+  const steps = before ? [{ t: from, v: before.v }] : [];
+  for (const p of known.filter((k) => k.t > from)) {
+    if (steps.length) steps.push({ t: p.t, v: steps.at(-1).v });
+    steps.push(p);
+  }
+  if (steps.length) steps.push({ t: to, v: steps.at(-1).v });
+  return steps;
+}
+
 // points: [{t, v}] by time; low, high: the band's edges, likewise, may be empty.
 export function draw(chart, points, low, high) {
   const shown = points.filter((p) => Number.isFinite(p.v));
@@ -31,8 +44,9 @@ export function draw(chart, points, low, high) {
   }
   const from = shown[0].t;
   const to = Math.max(shown.at(-1).t, from + 1);
-  const edges = [...low, ...high].filter((p) => p.t >= from && Number.isFinite(p.v));
-  const values = [...shown, ...edges].map((p) => p.v);
+  const lower = edge(low, from, to);
+  const upper = edge(high, from, to);
+  const values = [...shown, ...lower, ...upper].map((p) => p.v);
   let least = Math.min(...values);
   let most = Math.max(...values);
   if (least === most) { least -= 1; most += 1; }
@@ -41,7 +55,8 @@ export function draw(chart, points, low, high) {
   const place = (p) => `${x(p.t).toFixed(1)} ${y(p.v).toFixed(1)}`;
 
   // A gap of more than ten usual distances breaks the line: what was not measured is not drawn.
-  const usual = (to - from) / shown.length;
+  const gaps = shown.slice(1).map((p, i) => p.t - shown[i].t).sort((a, b) => a - b);
+  const usual = Math.max(gaps[gaps.length >> 1] ?? 0, 1000);
   let path = '';
   shown.forEach((p, i) => {
     const gap = i === 0 || p.t - shown[i - 1].t > 10 * usual;
@@ -53,8 +68,6 @@ export function draw(chart, points, low, high) {
   chart.end.setAttribute('y', (y(last.v) - 2).toFixed(1));
   chart.end.setAttribute('visibility', 'visible');
 
-  const upper = high.filter((p) => p.t >= from && p.t <= to && Number.isFinite(p.v));
-  const lower = low.filter((p) => p.t >= from && p.t <= to && Number.isFinite(p.v));
   if (upper.length > 1 && lower.length > 1) {
     chart.band.setAttribute('d', `M${upper.map(place).join('L')}L${lower.reverse().map(place).join('L')}Z`);
   } else {

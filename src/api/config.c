@@ -15,7 +15,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-enum { NAME_MAX_ = 4096 };
+enum { PATH_BYTES = 4096 };
 
 /* ---- showing ---- */
 
@@ -115,7 +115,7 @@ static void answer_problems(struct gg_api_call *c, const struct gg_problems *p)
 
 static int write_whole(const char *path, struct gg_str text)
 {
-	char fresh[NAME_MAX_ + 8];
+	char fresh[PATH_BYTES + 8];
 	snprintf(fresh, sizeof fresh, "%s.new", path);
 	int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
@@ -130,18 +130,39 @@ static int write_whole(const char *path, struct gg_str text)
 	return rc;
 }
 
-/* The file as it was by hand, with its comments, is kept once beside it. */
+static const char header[] =
+	"# Written by the gateway after a change through its API. As it was by hand: see the "
+	"file .original beside it;\n# each state: revisions/ in the data folder.\n";
+
+static bool is_by_hand(const char *path)
+{
+	char text[sizeof header] = "";
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	ssize_t n = read(fd, text, sizeof header - 1);
+	close(fd);
+	return n != (ssize_t)sizeof header - 1 || memcmp(text, header, sizeof header - 1) != 0;
+}
+
+/* The file as somebody wrote it, with its comments, stays beside ours. */
 static void keep_original(const char *path)
 {
-	char original[NAME_MAX_ + 12];
+	char original[PATH_BYTES + 12];
 	snprintf(original, sizeof original, "%s.original", path);
-	if (link(path, original) < 0 && errno != EEXIST)
+	if (!is_by_hand(path))
+		return;
+	unlink(original);
+	if (link(path, original) < 0)
 		gg_log(GG_WARN, "config", "the file as it was could not be kept, continuing without",
 			GG_S("file", original), GG_S("reason", strerror(errno)));
 }
 
+/* How many files it came from when last it came from files; one that came as text has none. */
+static size_t files_before;
+
 /* NULL when a restart finds the configuration as it is now; else why it will not. */
-static const char *save(size_t files_before)
+static const char *save(void)
 {
 	struct gg_buf text GG_CLEANUP(gg_buf_done) = GG_BUF(GG_CONFIG_MEMORY);
 	const char *path = gg_gateway.config_path;
@@ -150,9 +171,7 @@ static const char *save(size_t files_before)
 	if (files_before > 1)
 		return "the configuration came from several files; change them by hand, or start from one "
 		       "file";
-	gg_buf_str(&text,
-		GG_STR("# Written by the gateway after a change through its API. As it was by hand: "
-		       "see the file .original beside it; each state: revisions/ in the data folder.\n"));
+	gg_buf_str(&text, gg_str(header));
 	gg_config_text(gg_gateway.config, &text);
 	if (text.error)
 		return "out of memory";
@@ -160,10 +179,6 @@ static const char *save(size_t files_before)
 	int rc = write_whole(path, gg_buf_view(&text));
 	return rc < 0 ? strerror(-rc) : NULL;
 }
-
-/* How many files the configuration in force came from: those loaded from text have none, but the one before
- * did. */
-static size_t files_of_start = SIZE_MAX;
 
 /* ---- changing ---- */
 
@@ -197,13 +212,13 @@ static void answer_applied(struct gg_api_call *c, const char *not_saved)
 static void apply(struct gg_api_call *c, struct gg_config *fresh, const char *why)
 {
 	struct gg_error e = {0};
-	if (files_of_start == SIZE_MAX)
-		files_of_start = gg_gateway.config->files.count;
+	if (gg_gateway.config->files.count)
+		files_before = gg_gateway.config->files.count;
 	if (gg_gateway_apply(fresh, c->who, why, &e) < 0) {
 		gg_api_problem_error(c, &e);
 		return;
 	}
-	const char *not_saved = save(files_of_start);
+	const char *not_saved = save();
 	if (not_saved)
 		gg_log(GG_WARN, "config", "the change does not survive a restart", GG_S("reason", not_saved));
 	answer_applied(c, not_saved);

@@ -101,7 +101,7 @@ static void say_ready(void)
 	else
 		printf("  token    the one you made\n");
 	printf("  look in  mosquitto_sub -p %u -t '#' -v\n", demo.ports[GG_DEMO_MQTT]);
-	printf("  change   %s/ganglion.yaml, then: kill -HUP %d\n", demo.shown_dir, (int)getpid());
+	printf("  change   %s/ganglion.yaml: taken over when it is saved\n", demo.shown_dir);
 	printf("  logs     %s/gateway.log, %s/site.log\n\n", demo.shown_dir, demo.shown_dir);
 	say_what_to_see();
 	fflush(stdout);

@@ -8,6 +8,7 @@
 	X(driver_modbus)                                                                                     \
 	X(driver_http)                                                                                       \
 	X(driver_replay)                                                                                     \
+	X(driver_host)                                                                                       \
 	/* steps of a pipeline */                                                                            \
 	X(stage_normalise)                                                                                   \
 	X(stage_deadband)                                                                                    \

@@ -16,7 +16,7 @@ const char gg_default_config[] =
 	"pipelines:\n"
 	"  watch:\n"
 	"    select: [\"*\"]\n"
-	"    stages: [change]\n";
+	"    stages: [detect]\n";
 
 static void print_json(const struct gg_problems *problems)
 {

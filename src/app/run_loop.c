@@ -2,31 +2,17 @@
 #include "app/run_loop.h"
 #include "api/api.h"
 #include "app/notify.h"
+#include "app/reload.h"
 #include "gateway/gateway.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static struct gg_watch signal_watch;
 static int signal_fd = -1;
-
-static void reload(void)
-{
-	struct gg_problems problems = {0};
-	struct gg_config *fresh = NULL;
-	struct gg_error e = {0};
-	char text[1024];
-	int rc = gg_gateway.config_path ? gg_config_load_file(gg_gateway.config_path, &problems, &fresh)
-					: -ENOENT;
-	if (rc == 0)
-		rc = gg_gateway_apply(fresh, "signal", "SIGHUP", &e);
-	if (rc < 0)
-		gg_log(GG_ERROR, "config", "the configuration was not taken over, the one in force stays",
-			GG_S("reason", problems.count ? gg_error_format(&problems.items[0], text, sizeof text)
-						      : gg_error_format(&e, text, sizeof text)));
-	gg_problems_done(&problems);
-}
 
 static void take_signal(struct gg_watch *w, uint32_t events)
 {
@@ -35,7 +21,7 @@ static void take_signal(struct gg_watch *w, uint32_t events)
 	if (read(w->fd, &info, sizeof info) != sizeof info)
 		return;
 	if (info.ssi_signo == SIGHUP) {
-		reload();
+		gg_reload_now("SIGHUP");
 		return;
 	}
 	gg_log(GG_INFO, "gateway", "ending", GG_I("signal", info.ssi_signo));
@@ -78,18 +64,30 @@ static int start(const struct gg_run *r, struct gg_error *e)
 	return rc;
 }
 
+/* Large pieces (a password's hash takes 16 MiB) go back to the system when they are freed, which glibc stops
+ * doing once it has seen some; and a few arenas are enough for threads that hardly allocate. */
+static void keep_memory_small(void)
+{
+	mallopt(M_MMAP_THRESHOLD, 1 << 20);
+	mallopt(M_ARENA_MAX, 3);
+}
+
 int gg_run_gateway(const struct gg_run *r, struct gg_error *e)
 {
+	keep_memory_small();
+	umask(027); /* what we keep is nobody else's */
 	int rc = start(r, e);
 	if (rc < 0)
 		return rc;
 	gg_watch_add(gg_gateway.control, &signal_watch, signal_fd, EPOLLIN, take_signal);
+	gg_reload_watch(gg_gateway.control);
 	gg_notify_start(gg_gateway.control);
 	gg_log(GG_INFO, "gateway", "ready", GG_S("site", gg_gateway.config->site.name),
 		GG_S("data", gg_gateway.data_dir), GG_I("revision", gg_gateway.revision),
 		GG_F("seconds", (double)gg_gateway.ready_ns / 1e9));
 	gg_gateway_run();
 	gg_notify_stopping();
+	gg_reload_stop();
 	if (r->ending)
 		r->ending(r->arg);
 	gg_api_stop();

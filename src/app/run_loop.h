@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The gateway from start to end, as `ganglion run` and `ganglion demo` do it: signals, gateway, API,
- * systemd's notifications, the control loop until SIGTERM or SIGINT, and all of it back in order. SIGHUP
- * reads the configuration again. Thread: main.
+ * systemd's notifications, the control loop until SIGTERM or SIGINT, and all of it back in order. A
+ * changed configuration file, or SIGHUP, is taken over (app/reload.h). Thread: main.
  */
 #ifndef GG_APP_RUN_LOOP_H
 #define GG_APP_RUN_LOOP_H

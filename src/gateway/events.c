@@ -283,9 +283,20 @@ static void open_event(const struct report *rep, struct gg_str key)
 	changed(e, "opened");
 }
 
+/* What it says now is what people should read. */
+static void renew_title(struct gg_event_entry *e, struct gg_str title)
+{
+	char *copy = title.len ? gg_str_dup(title) : NULL;
+	if (!copy)
+		return;
+	free(e->title);
+	e->title = copy;
+}
+
 static void reopen_event(struct gg_event_entry *e, const struct report *rep)
 {
 	rename_alias(e, rep->id);
+	renew_title(e, rep->r.title);
 	e->state = GG_EVENT_OPEN;
 	e->cleared_ns = 0;
 	e->repeats++;
@@ -307,6 +318,7 @@ static void repeat_event(struct gg_event_entry *e, const struct report *rep)
 {
 	e->repeats++;
 	rename_alias(e, rep->id);
+	renew_title(e, rep->r.title);
 }
 
 /* What the book knows already, from before the crash, it does not take again; what it had not heard, it does.

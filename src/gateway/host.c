@@ -100,6 +100,8 @@ void gg_host_device_health(struct gg_host *h, uint32_t device, bool healthy, con
 {
 	struct gg_str id = gg_device_id(device);
 	char title[GG_ERROR_TEXT];
+	if (!gg_gateway_live(h))
+		return; /* it is ending: that its devices lose their connection is no news */
 	if (!gg_health_set(device, healthy, reason))
 		return; /* as before */
 	if (healthy)

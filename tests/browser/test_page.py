@@ -79,7 +79,7 @@ class PageTest(unittest.TestCase):
     def test_3_an_event_appears_and_is_acknowledged(self):
         self.log_in()
         self.publish("press-1/temperature", 95)
-        self.see("#events", "Press 1 is too hot")
+        self.see("#events", "press-1/temperature is 95")
         self.see("#sentence", "1 critical event is open")
         self.browser.click("#events .open")
         self.see("#events .trace", "press-1/temperature")
@@ -115,7 +115,21 @@ class PageTest(unittest.TestCase):
         self.publish("press-1/temperature", 33.25)
         self.see(self.tile("press-1/temperature"), "33.25")
 
-    def test_6_nothing_is_wrong_in_the_console_and_nobody_else_is_asked(self):
+    def test_6_a_band_is_drawn_where_it_is_known(self):
+        self.log_in()
+        drawn = self.browser.run("""return import('/chart.js').then(({ draw, sparkline }) => {
+            const chart = sparkline();
+            const at = (t, v) => ({ t, v });
+            draw(chart, [at(0, 5), at(1000, 6), at(2000, 5)], [at(-500, 4), at(1500, 4.5)], [at(-500, 7)]);
+            const known = chart.band.getAttribute('d');
+            draw(chart, [at(0, 5), at(60000, 6), at(61000, 5), at(62000, 5)], [], []);
+            return [known, chart.band.getAttribute('d'), chart.line.getAttribute('d')];
+        })""")
+        self.assertRegex(drawn[0], r"^M0\.0 [\d.]+L.*Z$")
+        self.assertEqual(drawn[1], "")
+        self.assertEqual(drawn[2].count("M"), 2)  # a gap is not bridged
+
+    def test_7_nothing_is_wrong_in_the_console_and_nobody_else_is_asked(self):
         self.log_in()
         asked = self.browser.run("return performance.getEntriesByType('resource').map((e) => e.name)")
         here = f"http://127.0.0.1:{self.gateway.http_port}/"

@@ -11,6 +11,7 @@ name: a checker, for example.
 import base64
 import contextlib
 import hashlib
+import http.client
 import json
 import os
 import re
@@ -63,6 +64,17 @@ def password_hash(password):
     digest = hashlib.scrypt(password.encode(), salt=salt, n=2**14, r=8, p=5, maxmem=1 << 26, dklen=32)
     text = [base64.b64encode(part).decode().rstrip("=") for part in (salt, digest)]
     return "$scrypt$ln=14,r=8,p=5$" + "$".join(text)
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path, timeout):
+        super().__init__("localhost", timeout=timeout)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
 
 
 class Gateway:
@@ -180,10 +192,20 @@ class Gateway:
         with urllib.request.urlopen(request, timeout=timeout_s) as answer:
             return answer.read().decode()
 
+    def api(self, method, path, body=None, timeout_s=10):
+        """Asks as the local administrator, through the socket in the data folder. Status, and the JSON or text."""
+        with contextlib.closing(UnixConnection(os.path.join(self.data, "api.sock"), timeout_s)) as c:
+            headers = {"Content-Type": "application/json"} if body is not None else {}
+            c.request(method, path, None if body is None else json.dumps(body), headers)
+            answer = c.getresponse()
+            text = answer.read().decode()
+            is_json = "json" in answer.getheader("Content-Type", "")
+            return answer.status, json.loads(text) if is_json and text else text
+
     def metric(self, name, **labels):
         """The sum of a metric's series that have these labels; 0 when there is none."""
         total = 0.0
-        for line in self.get("/metrics").splitlines():
+        for line in self.api("GET", "/metrics")[1].splitlines():
             series, _, value = line.rpartition(" ")
             same = series == name or series.startswith(name + "{")
             if same and all(f'{key}="{text}"' in series for key, text in labels.items()):

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import socket
+import ssl
 import stat
 import threading
 import time
@@ -16,6 +17,7 @@ from gateway import Gateway, wait_until
 
 V1 = "/api/v1"
 JSON = {"Content-Type": "application/json"}
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -27,6 +29,17 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self.path)
+
+
+class TlsGateway(Gateway):
+    """One that speaks HTTPS only: ready when its port is open."""
+
+    def is_ready(self):
+        try:
+            socket.create_connection(("127.0.0.1", self.tls_port), 1).close()
+        except OSError:
+            return False
+        return os.path.exists(os.path.join(self.data, "first-token"))
 
 
 class Answer:
@@ -222,6 +235,32 @@ class AccessTest(ApiCase):
         except OSError:
             return None
 
+    def test_tls_works_from_the_first_start(self):
+        config = dict(self.config, api={"listen": "", "tls": {"listen": "127.0.0.1:{tls_port}"}})
+        with TlsGateway(config) as gateway:
+            certificate = os.path.join(gateway.data, "api-certificate.pem")
+            self.assertEqual(stat.S_IMODE(os.stat(os.path.join(gateway.data, "api-key.pem")).st_mode), 0o600)
+            context = ssl.create_default_context(cafile=certificate)
+            c = http.client.HTTPSConnection("127.0.0.1", gateway.tls_port, timeout=10, context=context)
+            c.request("POST", f"{V1}/session", json.dumps({"token": gateway.token()}), JSON)
+            answer = c.getresponse()
+            self.assertEqual(answer.status, 200)
+            self.assertIn("; Secure", answer.headers["Set-Cookie"])
+            c.close()
+
+    def test_it_ends_in_order_with_clients_connected(self):
+        with Gateway(self.config) as gateway:
+            self_like = type("Like", (), {"gateway": gateway, "admin": gateway.token()})
+            live = Live(self_like, f"{V1}/live")
+            wait_until(lambda: live.of("status"), 10, "a status")
+            slow = http.client.HTTPConnection("127.0.0.1", gateway.http_port, timeout=15)
+            slow.request("POST", f"{V1}/query", json.dumps({"sql": ENDLESS}),
+                         {"Authorization": f"Bearer {gateway.token()}", **JSON})
+            began = time.monotonic()
+            self.assertEqual(gateway.stop(), 0, gateway.log())
+            self.assertLess(time.monotonic() - began, 8)
+            slow.close()
+
     def test_local_socket_needs_no_token(self):
         path = os.path.join(self.gateway.data, "api.sock")
         self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
@@ -271,10 +310,10 @@ class AccessTest(ApiCase):
     def test_bodies_are_bounded_and_typed(self):
         self.assertEqual(self.ask("POST", f"{V1}/tokens", "x" * 100_000).status, 413)
         self.assertEqual(self.ask("POST", f"{V1}/tokens", "{}", headers={"Content-Type": "text/plain"}).status, 415)
-        for body in ("[]", "{", '{"title":1,"role":"viewer"}', '{"titel":"x","role":"viewer"}', '{"title":"x"}'):
+        for body in ("[]", "{", '{"title":1,"role":"viewer"}', '{"titl":"x","role":"viewer"}', '{"title":"x"}'):
             answer = self.ask("POST", f"{V1}/tokens", body)
             self.assertEqual((answer.status, answer.json["code"]), (400, "invalid"), body)
-        self.assertIn('did you mean "title"', self.ask("POST", f"{V1}/tokens", '{"titel":"x"}').json["detail"])
+        self.assertIn('did you mean "title"', self.ask("POST", f"{V1}/tokens", '{"titl":"x"}').json["detail"])
 
     def test_the_page_is_served_with_a_strict_policy(self):
         page = self.ask("GET", "/", token=False)
@@ -380,6 +419,8 @@ class DataTest(ApiCase):
 class ConfigTest(ApiCase):
     def test_a_change_applies_whole_or_not_at_all_and_survives_a_restart(self):
         before = self.ask("GET", f"{V1}/config")
+        with open(self.gateway.config_path, encoding="utf-8") as f:
+            by_hand = f.read()
         wrong = self.ask("PATCH", f"{V1}/config", {"site": "half", "pipelines": {"heat": {"stages": ["nonsense"]}}})
         self.assertEqual((wrong.status, wrong.json["code"]), (400, "invalid"))
         self.assertIn("line", wrong.json["problems"][0])
@@ -393,6 +434,8 @@ class ConfigTest(ApiCase):
         self.assertEqual((stale.status, stale.json["code"]), (412, "stale"))
         with open(self.gateway.config_path, encoding="utf-8") as f:
             self.assertIn("Heat of presses", f.read())
+        with open(f"{self.gateway.config_path}.original", encoding="utf-8") as f:
+            self.assertEqual(f.read(), by_hand)
 
         numbers = [r["number"] for r in self.ask("GET", f"{V1}/revisions").json["revisions"]]
         self.assertEqual(numbers, sorted(numbers, reverse=True))
@@ -402,7 +445,7 @@ class ConfigTest(ApiCase):
         self.assertEqual(self.ask("GET", f"{V1}/revisions/9999").status, 404)
 
     def test_yaml_is_welcome_and_places_are_told(self):
-        text = "site: other\npipelines:\n  heat:\n    selct: [a/*]\n"
+        text = "site: other\npipelines:\n  heat:\n    selekt: [a/*]\n"
         answer = self.ask("POST", f"{V1}/config/check", text, headers={"Content-Type": "application/yaml"}).json
         self.assertFalse(answer["good"])
         self.assertIn((4, 5), [(p["line"], p["column"]) for p in answer["problems"]])

@@ -170,6 +170,7 @@ struct connection {
 	enum gg_mqtt_version version;
 	uint8_t paused;
 	bool busy, closing, dead, said_goodbye, trusted, problem_info;
+	bool told;             /* the log has why it is ended */
 	struct gg_timer timer; /* for CONNECT, then keep-alive */
 	struct gg_timer rate_timer;
 	int64_t keep_alive_ns, last_seen_ns;

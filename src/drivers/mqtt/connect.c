@@ -26,6 +26,7 @@ static void refuse(struct connection *c, uint8_t reason, const char *why)
 {
 	struct gg_mqtt_packet p = {.type = GG_MQTT_CONNACK, .connack = {.reason = reason}};
 	gg_count(c->broker->count.refused_logins, 1);
+	c->told = true;
 	gg_log(GG_WARN, c->broker->outside.name, "client refused", GG_S("peer", gg_stream_peer(c->stream)),
 		GG_S("why", why));
 	gg_connection_send(c, &p);

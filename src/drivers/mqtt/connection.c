@@ -74,10 +74,20 @@ static void leave(struct connection *c, const char *why)
 	gg_session_left(s, c->said_goodbye);
 }
 
+/* Who was ended for what it did; an end that is nobody's fault is no news. */
+static void tell_end(const struct connection *c, uint8_t reason, const char *why)
+{
+	if (c->told || c->said_goodbye || reason == GG_MQTT_TAKEN_OVER || reason == GG_MQTT_SHUTTING_DOWN)
+		return;
+	gg_log(GG_WARN, c->broker->outside.name, "connection ended", GG_S("peer", gg_stream_peer(c->stream)),
+		GG_SV("client", c->session ? gg_session_id(c->session) : GG_STR("")), GG_S("why", why));
+}
+
 void gg_connection_end(struct connection *c, uint8_t reason, const char *why)
 {
 	if (c->closing)
 		return;
+	tell_end(c, reason, why);
 	if (reason && c->state == CONNECTED && c->version == GG_MQTT_V5) {
 		struct gg_mqtt_packet p = {.type = GG_MQTT_DISCONNECT, .disconnect = {.reason = reason}};
 		gg_connection_send(c, &p);
@@ -192,9 +202,11 @@ static bool dispatch(struct connection *c, struct gg_mqtt_packet *p)
 static void refuse_malformed(struct connection *c, const struct gg_mqtt_frame *f, uint8_t reason)
 {
 	gg_count(c->broker->count.protocol_errors, 1);
+	c->told = true;
 	gg_log(GG_WARN, c->broker->outside.name, "client sent a wrong packet",
-		GG_S("peer", gg_stream_peer(c->stream)), GG_S("packet", gg_mqtt_type_name(f->type)),
-		GG_S("reason", gg_mqtt_reason_text(reason)));
+		GG_S("peer", gg_stream_peer(c->stream)),
+		GG_SV("client", c->session ? gg_session_id(c->session) : GG_STR("")),
+		GG_S("packet", gg_mqtt_type_name(f->type)), GG_S("reason", gg_mqtt_reason_text(reason)));
 	if (c->state == AWAITS_CONNECT && reason == GG_MQTT_BAD_VERSION) {
 		/* It speaks another version; of those with a return code, 3.1.1 is the likeliest to be read.
 		 */

@@ -84,7 +84,7 @@ uint8_t gg_broker_route(struct broker *b, struct connection *c, struct session *
 		gg_log(GG_WARN, b->outside.name,
 			rc == -EDQUOT ? "message dropped, the limit of devices or signals is reached"
 				      : "message dropped, its payload can't be read as its topic says",
-			GG_SV("topic", p->topic));
+			GG_SV("client", gg_session_id(c->session)), GG_SV("topic", p->topic));
 		return rc == -EDQUOT ? GG_MQTT_QUOTA : GG_MQTT_BAD_PAYLOAD;
 	}
 	if (p->retain && gg_retain(b, p, hold) < 0) {

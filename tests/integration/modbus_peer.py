@@ -1,0 +1,51 @@
+"""A Modbus TCP server of another house (pymodbus), in a thread; its registers are there to be read and set."""
+import asyncio
+import threading
+
+from pymodbus.datastore import ModbusDeviceContext, ModbusSequentialDataBlock, ModbusServerContext
+from pymodbus.server import ModbusTcpServer
+
+SIZE = 200
+COILS, DISCRETES, HOLDING, INPUTS = 1, 2, 3, 4
+
+
+class Peer:
+    """Units are numbers; those not named do not answer at all."""
+
+    def __init__(self, port, units=(1,)):
+        self.port = port
+        self.units = {u: ModbusDeviceContext(
+            co=ModbusSequentialDataBlock(1, [False] * SIZE), di=ModbusSequentialDataBlock(1, [False] * SIZE),
+            hr=ModbusSequentialDataBlock(1, [0] * SIZE), ir=ModbusSequentialDataBlock(1, [0] * SIZE)) for u in units}
+        self.start()
+
+    def start(self):
+        self.loop, self.ready = asyncio.new_event_loop(), threading.Event()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+        assert self.ready.wait(10), "the Modbus server does not start"
+
+    def run(self):
+        asyncio.set_event_loop(self.loop)
+        self.loop.run_until_complete(self.serve())
+        self.loop.close()
+
+    async def serve(self):
+        self.ended = asyncio.Event()
+        server = ModbusTcpServer(ModbusServerContext(devices=self.units, single=False),
+                                 address=("127.0.0.1", self.port), ignore_missing_devices=True)
+        await server.listen()
+        self.ready.set()
+        await self.ended.wait()
+        await server.shutdown()
+
+    def stop(self):
+        if self.thread.is_alive():
+            self.loop.call_soon_threadsafe(self.ended.set)
+            self.thread.join(10)
+
+    def set(self, kind, address, values, unit=1):
+        self.units[unit].setValues(kind, address, values)
+
+    def get(self, kind, address, count=1, unit=1):
+        return list(self.units[unit].getValues(kind, address, count))
