@@ -294,7 +294,7 @@ class Cli(unittest.TestCase):
 
     def test_mistakes_on_the_command_line_exit_with_2_and_say_what_was_meant(self):
         self.assertIn("did you mean 'signal'", self.bad(2, "sinal"))
-        self.assertIn("did you mean 'history'", self.bad(2, "signal", "histori"))
+        self.assertIn("did you mean 'history'", self.bad(2, "signal", "hhistory"))
         self.assertIn("did you mean --watch", self.bad(2, "signal", "--wacth"))
         self.assertIn("needs NAME VALUE", self.bad(2, "signal", "write", "a/b"))
         self.assertIn("too many arguments", self.bad(2, "event", "show", "1", "2"))
