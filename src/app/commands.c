@@ -182,7 +182,7 @@ const struct gg_command gg_commands[] = {
 		.summary = "Tokens of the API: who may do what",
 		.usage = "[list | create --role ROLE | revoke ID]",
 		.details = "Roles: a viewer reads; an operator also acknowledges and writes to devices; an "
-			   "administrator\ndoes everything. A token is shown once, when it is made.",
+			   "administrator may do\neverything. A token is shown once, when it is made.",
 		.examples = "  ganglion key create --role viewer --title 'wall display' --expires 90d\n"
 			    "  ganglion key list",
 		.flags = key_flags,

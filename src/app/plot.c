@@ -44,8 +44,8 @@ static void set_dot(struct canvas *c, int x, int y)
 
 static int place_x(const struct canvas *c, int64_t t)
 {
-	double span = (double)(c->to - c->from);
-	double share = span > 0 ? (double)(t - c->from) / span : 0.5;
+	double span = (double)c->to - (double)c->from;
+	double share = span > 0 ? ((double)t - (double)c->from) / span : 0.5;
 	return (int)lround(share * (c->columns * DOTS_X - 1));
 }
 

@@ -2,6 +2,7 @@
 #include "app/secret.h"
 
 #include <openssl/rand.h>
+#include <signal.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -20,16 +21,28 @@ static int read_line(const struct gg_args *args, FILE *f, const char *from, char
 	return n ? 0 : gg_cli_failed(args, "%s: empty", from);
 }
 
+/* As the terminal was; for whoever presses Ctrl-C at a prompt, too. */
+static struct termios shown;
+
+static void give_up(int number)
+{
+	tcsetattr(STDIN_FILENO, TCSANOW, &shown);
+	_exit(128 + number);
+}
+
+/* The prompt comes last: what is typed before it is thrown away. */
 static int ask_once(const struct gg_args *args, const char *what, char to[GG_SECRET_MAX])
 {
-	struct termios shown, hidden;
-	fprintf(stderr, "%s: ", what);
+	struct termios hidden;
 	tcgetattr(STDIN_FILENO, &shown);
 	hidden = shown;
 	hidden.c_lflag &= ~(tcflag_t)ECHO;
+	void (*before)(int) = signal(SIGINT, give_up);
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+	fprintf(stderr, "%s: ", what);
 	int rc = read_line(args, stdin, "password", to);
-	tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
+	tcsetattr(STDIN_FILENO, TCSADRAIN, &shown);
+	signal(SIGINT, before);
 	fputc('\n', stderr);
 	return rc;
 }

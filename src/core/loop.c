@@ -382,7 +382,6 @@ void gg_loop_turn(struct gg_loop *loop, int64_t max_wait_ns)
 
 void gg_loop_run(struct gg_loop *loop)
 {
-	pthread_setname_np(pthread_self(), loop->name);
 	if (loop->nice)
 		setpriority(PRIO_PROCESS, 0, loop->nice); /* on Linux: of this thread */
 	current = loop;
@@ -395,6 +394,8 @@ void gg_loop_run(struct gg_loop *loop)
 
 static void *run_thread(void *arg)
 {
+	/* Not in gg_loop_run(): the main thread's name is the process's, by which people look for it. */
+	pthread_setname_np(pthread_self(), ((struct gg_loop *)arg)->name);
 	gg_loop_run(arg);
 	return NULL;
 }

@@ -10,7 +10,6 @@ enum { PLAN_MEMORY = 256 << 20 };
 struct selection {
 	const struct gg_site *site;
 	const struct gg_site_pipeline *pipeline;
-	const struct gg_plan *plan;
 	void (*event)(void *arg, const struct gg_event_report *r);
 	void *event_arg;
 };
@@ -54,7 +53,7 @@ static bool matches(const void *arg, struct gg_str pattern, const struct gg_sign
 static void report(void *arg, const struct gg_event_report *r)
 {
 	const struct selection *s = arg;
-	if (s->plan->live && s->event)
+	if (s->event)
 		s->event(s->event_arg, r);
 }
 
@@ -85,7 +84,7 @@ static int add_pipeline(struct gg_plan *p, const struct gg_plan_options *o, cons
 	struct selection *selection = GG_NEW(&p->arena, struct selection);
 	if (!selection)
 		return gg_error_set(e, -ENOMEM, "out of memory");
-	*selection = (struct selection){o->site, c, p, o->event, o->event_arg};
+	*selection = (struct selection){o->site, c, o->event, o->event_arg};
 	if (c->stages.count > GG_PIPELINE_STAGES)
 		return gg_error_set(e, -E2BIG, "pipeline %s has %zu stages; the most is %d", c->name,
 			c->stages.count, GG_PIPELINE_STAGES);
@@ -130,7 +129,6 @@ int gg_plan_new(const struct gg_plan_options *o, struct gg_plan **ret_plan, stru
 	if (!p)
 		return gg_error_set(e, -ENOMEM, "out of memory");
 	p->arena = GG_ARENA(PLAN_MEMORY);
-	p->live = true;
 	int rc = add_pipelines(p, o, e);
 	if (rc == 0 && o->rules)
 		rc = gg_plan_add_rules(p, o, e);

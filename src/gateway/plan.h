@@ -17,7 +17,6 @@ struct gg_plan {
 	struct gg_pipeline **pipelines;
 	size_t pipeline_count;
 	struct gg_plan_rules *rules; /* NULL: none here */
-	bool live;                   /* events go out */
 	struct gg_batch **held;      /* derived batches that wait until their input has gone to the journal */
 	size_t held_count, held_cap;
 };
@@ -44,7 +43,7 @@ void gg_plan_release(struct gg_plan *p, void (*to)(void *arg, struct gg_batch *b
 /* Rules over a frozen batch. p may be NULL. */
 void gg_plan_rules(struct gg_plan *p, const struct gg_batch *b, int64_t now_ns);
 void gg_plan_event(struct gg_plan *p, const struct gg_event_report *r, int64_t now_ns);
-/* Not live: states follow, but no events are told, by stages or rules, and no actions run. Starts live. */
+/* Not live: states follow, but no events are opened by rules, and no actions run. */
 void gg_plan_set_live(struct gg_plan *p, bool live);
 void gg_plan_tick_rules(struct gg_plan *p, int64_t now_ns);
 /* When the next tick is due; INT64_MAX: none. */

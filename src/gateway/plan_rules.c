@@ -119,7 +119,6 @@ void gg_plan_event(struct gg_plan *p, const struct gg_event_report *r, int64_t n
 
 void gg_plan_set_live(struct gg_plan *p, bool live)
 {
-	p->live = live;
 	if (set_of(p))
 		gg_ruleset_set_live(p->rules->set, live);
 }

@@ -147,6 +147,7 @@ static int run_inputs(struct gg_gateway *g, const uint64_t *at, uint64_t from, s
 
 static void set_recovering(struct gg_gateway *g, bool on)
 {
+	g->recovering = on;
 	for (unsigned i = 0; i < g->shard_count; i++) {
 		g->shards[i]->recovering = on;
 		gg_plan_set_live(g->shards[i]->plan, !on);

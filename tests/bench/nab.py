@@ -5,7 +5,7 @@
 usage: nab.py [--data DIR] [--rules SCORER] [--keep DIR] [--] COMMAND...
 
 COMMAND is called as `COMMAND --out DIR FILE.csv...` and has to write DIR/FILE.csv with the columns timestamp, value and
-anomaly_score (0 = nothing to tell). The default is `build/ganglion detect`. DIR (or the environment's NAB_DATA) holds
+anomaly_score (0 = nothing to tell). The default is `build/release/ganglion detect`. DIR (or the environment's NAB_DATA) holds
 <category>/<series>.csv and windows.json; the default is ../shared/data/nab, seen from the repository.
 
 The series are scored as they are, and in eight slightly disturbed copies: a detector that keeps a memory depends on the
@@ -174,9 +174,10 @@ def arguments():
         REPOSITORY, "..", "shared", "data", "nab")), help="folder of the series and windows.json")
     parser.add_argument("--rules", help="another scorer (RESULTS WINDOWS PROFILE) that must give the same plain score")
     parser.add_argument("--keep", help="folder for the copies and results, kept afterwards")
-    parser.add_argument("command", nargs="*", help="default: build/ganglion detect")
+    parser.add_argument("command", nargs="*", help="default: build/release/ganglion detect")
     args = parser.parse_args()
-    args.command = args.command or [os.path.join(REPOSITORY, "build", "ganglion"), "detect"]
+    build = os.environ.get("GANGLION_BUILD", os.path.join(REPOSITORY, "build", "release"))
+    args.command = args.command or [os.path.join(build, "ganglion"), "detect"]
     return args
 
 

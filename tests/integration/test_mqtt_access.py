@@ -24,8 +24,8 @@ DEVICES = (
 )
 
 
-class Secured(unittest.TestCase):
-    """One gateway for all tests of the class: nobody comes in without credentials."""
+class WithSecuredGateway(unittest.TestCase):
+    """One gateway for all tests of a class: nobody comes in without credentials."""
 
     @classmethod
     def setUpClass(cls):
@@ -60,13 +60,8 @@ class Secured(unittest.TestCase):
         self.assertTrue(client.answered.wait(10), "no CONNACK")
         return str(client.code)
 
-    def test_the_right_password_opens_on_every_listener_and_in_both_versions(self):
-        for protocol in (paho.MQTTv311, paho.MQTTv5):
-            for where in ("tcp", "tls", "wss"):
-                with self.subTest(protocol=protocol, where=where):
-                    client = self.client("a", protocol, where, user="press-1", password="pass one")
-                    client.say("press-1/temperature", "21.5")
 
+class Refused(WithSecuredGateway):
     def test_what_does_not_fit_is_refused(self):
         wrong = [dict(user="press-1", password="pass two"), dict(user="press-3", password="pass one"),
                  dict(user="press-1", password=""), dict(user="", password=""), dict(user="", password="pass one"),
@@ -75,6 +70,15 @@ class Secured(unittest.TestCase):
             with self.subTest(**more):
                 self.assertIn(self.refusal(**more), ("Bad user name or password", "Not authorized"))
         self.assertEqual(self.refusal(), "Not authorized")
+
+
+class Secured(WithSecuredGateway):
+    def test_the_right_password_opens_on_every_listener_and_in_both_versions(self):
+        for protocol in (paho.MQTTv311, paho.MQTTv5):
+            for where in ("tcp", "tls", "wss"):
+                with self.subTest(protocol=protocol, where=where):
+                    client = self.client("a", protocol, where, user="press-1", password="pass one")
+                    client.say("press-1/temperature", "21.5")
 
     def test_a_token_serves_as_a_password(self):
         self.client(user="meter", password="ggt_meter").say("meter/power", "3")
