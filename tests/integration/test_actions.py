@@ -6,7 +6,7 @@ import threading
 import time
 import unittest
 
-from gateway import Gateway, free_port, wait_until
+from gateway import BUILD, Gateway, free_port, wait_until
 from peers import Client
 
 
@@ -209,7 +209,8 @@ class Actions(unittest.TestCase):
         self.assertLess(time.monotonic() - began, 3)
         self.assertEqual({e["key"] for e in self.events("action-failed", 3)},
                          {"wrong/lua", "wild/lua", "greedy/lua"})
-        self.assertLess(self.gateway.rss_mib(), 200)
+        if not BUILD.endswith(("asan", "tsan")):
+            self.assertLess(self.gateway.rss_mib(), 200)
 
 
 if __name__ == "__main__":
