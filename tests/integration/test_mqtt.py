@@ -78,7 +78,7 @@ class Paho(WithGateway):
         dying = subprocess.Popen(
             ["mosquitto_sub", "-p", str(self.gateway.mqtt_port), "-t", "nothing/at/all", "--will-topic", "w/i/l",
              "--will-payload", "gone"])
-        wait_until(lambda: self.gateway.metric("ganglion_mqtt_connections") >= 2, what="the connection")
+        wait_until(lambda: self.gateway.metric("ganglion_mqtt_sessions") >= 2, what="its CONNECT")
         dying.kill()
         dying.wait()
         self.assertEqual(listener.wait_for(1)[0][:2], ("w/i/l", b"gone"))

@@ -65,11 +65,18 @@ int gg_broker_init(struct broker *b, struct gg_error *e)
 
 void gg_broker_close(struct broker *b)
 {
+	const struct gg_map_entry *e;
 	gg_retained_flush(b);
 	gg_timer_stop(&b->sys_timer);
 	for (struct connection *c = b->connections; c; c = c->next) {
 		c->said_goodbye = true; /* it is the gateway that goes: no wills */
 		gg_connection_end(c, GG_MQTT_SHUTTING_DOWN, "the gateway shuts down");
+	}
+	gg_map_each (
+		e, &b->sessions) { /* fini() runs on another thread: timers are the loop's, now or never */
+		struct session *s = (struct session *)(uintptr_t)e->value;
+		gg_timer_stop(&s->expiry);
+		gg_timer_stop(&s->will_timer);
 	}
 	b->closing = true;
 	gg_promise_done(b);
