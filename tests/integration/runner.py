@@ -5,6 +5,8 @@ import unittest
 
 
 class Result(unittest.TextTestResult):
+    began = time.monotonic()  # of a class whose set-up failed
+
     def startTest(self, test):
         self.began = time.monotonic()
         super().startTest(test)

@@ -163,7 +163,7 @@ class Modbus(unittest.TestCase):
         self.assertTrue(wait_for(lambda: self.said().count("device answers") == 2), self.said())
         self.plant.terminate()
         self.plant.wait(10)
-        self.assertTrue(wait_for(lambda: "refused" in self.said()), self.said())
+        self.assertTrue(wait_for(lambda: "no connection to" in self.said()), self.said())
         self.start_plant(self.port)
         self.assertTrue(wait_for(lambda: self.said().count("device answers") == 3), self.said())
         gateway.terminate()
