@@ -158,9 +158,10 @@ struct gg_login {
 };
 
 struct gg_grant {
-	int status;      /* 0, -EACCES unknown or wrong, -EDQUOT too many failures from there */
-	uint32_t device; /* who it is; GG_NONE = an anonymous local client or application */
-	bool any_topic;  /* may use all topics (an application), not only its own */
+	int status;           /* 0, -EACCES unknown or wrong, -EDQUOT too many failures from there */
+	uint32_t device;      /* who it is; GG_NONE = an anonymous local client or application */
+	bool any_topic;       /* may use all topics (an application), not only its own */
+	struct gg_str topics; /* MQTT filters it may use beyond its own, a line each; valid during the call */
 };
 
 /* Checks against the device registry off the loop; granted() is called once on the loop. The strings of login

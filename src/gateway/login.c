@@ -15,7 +15,7 @@
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
 
-enum { REMEMBERED = 20000 };
+enum { REMEMBERED = 20000, TOPICS_MAX = 64 << 10 };
 
 struct gg_registry gg_registry;
 
@@ -33,6 +33,7 @@ struct login {
 	char hash[GG_PASSWORD_HASH];
 	uint8_t mac[32];
 	bool right;
+	struct gg_buf topics; /* grant.topics */
 	char bytes[];
 };
 
@@ -50,6 +51,7 @@ static void finish(void *arg, int64_t number)
 	(void)number;
 	if (gg_gateway_live(l->host))
 		l->granted(l->arg, &l->grant);
+	gg_buf_done(&l->topics);
 	OPENSSL_cleanse(l, sizeof *l);
 	free(l);
 }
@@ -69,13 +71,33 @@ static void answer(struct login *l, int status)
 	gg_loop_post_sure(l->host->loop, finish, l, 0);
 }
 
+/* What `devices:` of the configuration says of it. */
+static int grant_configured(struct login *l, const char *id)
+{
+	const struct gg_many *all = &gg_gateway.config->site.devices;
+	const struct gg_site_device *d = all->items;
+	for (size_t i = 0; i < all->count; i++, d++) {
+		if (strcmp(d->id, id) != 0)
+			continue;
+		if (!d->enabled)
+			return -EACCES;
+		l->grant.any_topic = l->grant.any_topic || d->any_topic;
+		for (size_t j = 0; j < d->topics.count; j++)
+			gg_buf_printf(&l->topics, "%s\n", d->topics.items[j]);
+		l->grant.topics = gg_buf_view(&l->topics);
+		return l->topics.error;
+	}
+	return 0;
+}
+
 static int grant_to(struct login *l, const struct gg_registered *r)
 {
 	if (!r->enabled)
 		return -EACCES;
 	l->grant.any_topic = r->application;
-	if (r->application)
-		return 0;
+	int rc = grant_configured(l, r->id);
+	if (rc < 0 || r->application)
+		return rc;
 	return gg_host_device(l->host, gg_str(r->id), &l->grant.device);
 }
 
@@ -165,7 +187,8 @@ int gg_host_login(struct gg_host *h, const struct gg_login *login,
 	if (!l)
 		return -EAGAIN;
 	char *at = l->bytes;
-	*l = (struct login){.host = h, .granted = granted, .arg = arg, .l = *login};
+	*l = (struct login){
+		.host = h, .granted = granted, .arg = arg, .l = *login, .topics = GG_BUF(TOPICS_MAX)};
 	l->l.user = put(&at, login->user);
 	l->l.secret = put(&at, login->secret);
 	l->l.certificate = put(&at, login->certificate);

@@ -14,6 +14,7 @@ import hashlib
 import http.client
 import json
 import os
+import random
 import re
 import shlex
 import shutil
@@ -37,10 +38,15 @@ given = set()
 
 
 def free_port():
+    """Not of the range from which the kernel takes ports for connections, or one may be taken meanwhile."""
     while True:
+        port = random.randrange(10000, 32000)
         with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            port = s.getsockname()[1]
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
         if port not in given:
             given.add(port)
             return port

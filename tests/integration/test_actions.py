@@ -190,8 +190,8 @@ class Actions(unittest.TestCase):
         got = dict((t, p) for t, p, _ in listener.wait_for(2))
         self.assertEqual(float(got["commands/oven/fan"]), 42)
         self.assertEqual(float(got["said/hot"].split()[1]), 21)
-        event = self.gateway.events("rule")[0]
-        wait_until(lambda: "fan on" in self.gateway.events("rule")[0]["trace"], what=lambda: event)
+        wait_until(lambda: any("fan on" in e["trace"] for e in self.gateway.events("rule")),
+                   what=lambda: self.gateway.events("rule"))
 
     def test_a_function_that_fails_or_runs_wild_becomes_an_event_and_holds_nobody_up(self):
         self.begin({

@@ -88,7 +88,7 @@ class Push(WithBroker):
         for i in range(100):
             self.assertEqual(self.post({"x": i}), 204)
         self.gateway.kill()
-        self.broker.start()
+        self.restart_broker()
         self.gateway.start()
         self.assertEqual(self.wait_values(100, end="/one"), [float(i) for i in range(100)])
 

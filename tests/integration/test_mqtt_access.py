@@ -18,11 +18,14 @@ DEVICES = (
     {"id": "panel", "password": "see all", "application": True},
     {"id": "sold", "password": "gone", "enabled": False},
     {"id": "meter", "token": "ggt_meter"},
+    {"id": "crane", "password": "more"},
+    {"id": "scrap", "password": "off"},
+    {"id": "recorder", "password": "all"},
 )
 
 
-class Secured(unittest.TestCase):
-    """One gateway for all tests of the class: nobody comes in without credentials."""
+class WithSecuredGateway(unittest.TestCase):
+    """One gateway for all tests of a class: nobody comes in without credentials."""
 
     @classmethod
     def setUpClass(cls):
@@ -36,6 +39,8 @@ class Secured(unittest.TestCase):
                 "topics": {"{device}/{signal}": "plain", "sensors/{device}/data": "json"},
                 "write": "commands/{device}/{signal}",
             }},
+            "devices": {"crane": {"topics": ["hall/+/status", "notes/#"]}, "scrap": {"enabled": False},
+                        "recorder": {"any_topic": True}},
         })
         cls.tls = Certificates(cls.gateway.make_folder())
         cls.tls.make("gateway")
@@ -55,13 +60,8 @@ class Secured(unittest.TestCase):
         self.assertTrue(client.answered.wait(10), "no CONNACK")
         return str(client.code)
 
-    def test_the_right_password_opens_on_every_listener_and_in_both_versions(self):
-        for protocol in (paho.MQTTv311, paho.MQTTv5):
-            for where in ("tcp", "tls", "wss"):
-                with self.subTest(protocol=protocol, where=where):
-                    client = self.client("a", protocol, where, user="press-1", password="pass one")
-                    client.say("press-1/temperature", "21.5")
 
+class Refused(WithSecuredGateway):
     def test_what_does_not_fit_is_refused(self):
         wrong = [dict(user="press-1", password="pass two"), dict(user="press-3", password="pass one"),
                  dict(user="press-1", password=""), dict(user="", password=""), dict(user="", password="pass one"),
@@ -70,6 +70,15 @@ class Secured(unittest.TestCase):
             with self.subTest(**more):
                 self.assertIn(self.refusal(**more), ("Bad user name or password", "Not authorized"))
         self.assertEqual(self.refusal(), "Not authorized")
+
+
+class Secured(WithSecuredGateway):
+    def test_the_right_password_opens_on_every_listener_and_in_both_versions(self):
+        for protocol in (paho.MQTTv311, paho.MQTTv5):
+            for where in ("tcp", "tls", "wss"):
+                with self.subTest(protocol=protocol, where=where):
+                    client = self.client("a", protocol, where, user="press-1", password="pass one")
+                    client.say("press-1/temperature", "21.5")
 
     def test_a_token_serves_as_a_password(self):
         self.client(user="meter", password="ggt_meter").say("meter/power", "3")
@@ -119,6 +128,17 @@ class Secured(unittest.TestCase):
         for topic in ("#", "+/x", "press-2/#", "commands/#", "commands/+/x", "$SYS/#", "$share/g/#",
                       "$share/g/press-2/x", "+/+"):
             self.assertEqual(client.listen(topic, 1), "Not authorized", topic)
+
+    def test_the_configuration_gives_a_device_more_topics_or_none(self):
+        crane = self.client(user="crane", password="more")
+        for topic in ("crane/#", "hall/+/status", "hall/3/status", "notes/#", "notes/a/+/b", "notes"):
+            self.assertEqual(crane.listen(topic, 1), "Granted QoS 1", topic)
+        for topic in ("#", "+/#", "hall/#", "hall/+/+", "hall/+", "hall/3/status/x", "+/3/status", "note/#", "+"):
+            self.assertEqual(crane.listen(topic, 1), "Not authorized", topic)
+        self.assertEqual(crane.say("notes/today/x", "x"), "Success")
+        self.assertEqual(crane.say("hall/3/other", "x"), "Not authorized")
+        self.assertEqual(self.client(user="recorder", password="all").listen("#"), "Granted QoS 0")
+        self.assertEqual(self.refusal(user="scrap", password="off"), "Bad user name or password")
 
     def test_an_old_client_is_told_of_a_forbidden_topic(self):
         client = self.client(protocol=paho.MQTTv311, user="press-1", password="pass one")

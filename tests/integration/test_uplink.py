@@ -37,6 +37,7 @@ class Collector:
                 self.ready.set()
                 while not client.gone.wait(0.05) and not self.stopping.is_set():
                     pass
+                self.ready.clear()
                 client.loop_stop()
                 client.disconnect()
             except (OSError, AssertionError):
@@ -84,6 +85,12 @@ class WithBroker(unittest.TestCase):
     def recording(self, rows, step_s=0.01):
         with open(self.gateway.folder + "/press.csv", "w", encoding="ascii") as f:
             f.write("time,x\n" + "".join(f"{1700000000 + i * step_s:.3f},{i}\n" for i in range(rows)))
+
+    def restart_broker(self):
+        """After a kill; the collector is there again. (What a broker had of a session a moment before may be gone.)"""
+        wait_until(lambda: not self.collector.ready.is_set(), 15, "the collector knows")
+        self.broker.start()
+        assert self.collector.ready.wait(20), "the collector does not come back"
 
     def speaker(self):
         client = Client(self.gateway.mqtt_port)
@@ -136,7 +143,7 @@ class StoreAndForward(WithBroker):
         for i in range(200, 300):
             speaker.say("press/x", str(i))
         self.gateway.kill()
-        self.broker.start()
+        self.restart_broker()
         self.gateway.start()
         speaker = self.speaker()
         for i in range(300, 400):

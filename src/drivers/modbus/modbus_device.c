@@ -145,7 +145,6 @@ void gg_modbus_device_lost(struct gg_modbus_device *d, enum gg_reason reason, co
 	gg_modbus_line_forget(d->line, d);
 	if (first) {
 		d->losses = 0;
-		gg_log(GG_WARN, d->o.who, "device is lost", GG_S("device", d->o.name), GG_S("reason", text));
 		d->ops->health(d->arg, d->o.index, false, text);
 	}
 	if (d->line_up)

@@ -6,6 +6,31 @@
  */
 #include "broker.h"
 
+/* Does `wide` match every topic that `filter` does? A filter is a topic of which some levels are wildcards:
+ * "+" is matched by "+", and "#" only by "#", which must then match what stands before it as well. */
+static bool covers(struct gg_str wide, struct gg_str filter)
+{
+	if (!gg_mqtt_filter_matches(wide, filter))
+		return false;
+	if (!filter.len || filter.p[filter.len - 1] != '#')
+		return true;
+	if (wide.p[wide.len - 1] != '#')
+		return false;
+	return filter.len == 1 ? wide.len == 1
+			       : gg_mqtt_filter_matches(wide, gg_str_n(filter.p, filter.len - 2));
+}
+
+static bool is_granted(const struct connection *c, struct gg_str filter)
+{
+	struct gg_str left = gg_str(c->topics);
+	while (left.len) {
+		struct gg_str line = gg_str_cut(&left, '\n');
+		if (line.len && covers(line, filter))
+			return true;
+	}
+	return false;
+}
+
 bool gg_access(const struct connection *c, struct gg_str topic_or_filter)
 {
 	const struct broker *b = c->broker;
@@ -24,5 +49,5 @@ bool gg_access(const struct connection *c, struct gg_str topic_or_filter)
 	for (size_t i = 0; i < b->rule_count; i++)
 		if (gg_topic_pattern_is_own(&b->rules[i].pattern, filter, id))
 			return true;
-	return false;
+	return is_granted(c, filter);
 }
