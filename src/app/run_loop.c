@@ -5,7 +5,6 @@
 #include "app/reload.h"
 #include "gateway/gateway.h"
 
-#include <malloc.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -64,17 +63,8 @@ static int start(const struct gg_run *r, struct gg_error *e)
 	return rc;
 }
 
-/* Large pieces (a password's hash takes 16 MiB) go back to the system when they are freed, which glibc stops
- * doing once it has seen some; and a few arenas are enough for threads that hardly allocate. */
-static void keep_memory_small(void)
-{
-	mallopt(M_MMAP_THRESHOLD, 1 << 20);
-	mallopt(M_ARENA_MAX, 3);
-}
-
 int gg_run_gateway(const struct gg_run *r, struct gg_error *e)
 {
-	keep_memory_small();
 	umask(027); /* what we keep is nobody else's */
 	int rc = start(r, e);
 	if (rc < 0)

@@ -264,8 +264,19 @@ static void rename_alias(struct gg_event_entry *e, uint64_t id)
 	gg_map_put_ptr(&book.by_id, id_key(&e->alias), e);
 }
 
+/* The catalog knows one open event of a kind and key: the one before has to be told that it is over. */
+static void tell_end_of_last(struct gg_str key)
+{
+	struct gg_event_entry *last = gg_map_get_ptr(&book.by_key, key);
+	if (!last || !last->untold)
+		return;
+	forget_untold(last);
+	tell(last, last->untold);
+}
+
 static void open_event(const struct report *rep, struct gg_str key)
 {
+	tell_end_of_last(key);
 	make_room();
 	struct gg_event_entry *e = book.count < GG_EVENTS_MOST ? entry_new(rep) : NULL;
 	if (!e || gg_map_put_ptr(&book.by_key, key, e) < 0) {

@@ -26,6 +26,7 @@ enum { CALM_SAMPLES = 32, BAND_SAMPLES = 64, TEXT = 200 };
 
 /* Scanning for the next silence costs a walk over all slots: not more often than this. */
 #define SCAN_NS (100 * GG_NS_PER_MS)
+#define AWAY_NS (3 * GG_NS_PER_S)
 
 struct detect_slot {
 	struct gg_detector detector;
@@ -257,13 +258,18 @@ static void detect_process(void *self, struct gg_flow *flow)
 	}
 }
 
+/* A tick that comes long after it was asked for says that the gateway was away, not the devices: they get the
+ * time they usually take, from now on. */
 static void detect_tick(void *self, struct gg_flow *flow)
 {
 	struct detect *d = self;
 	int64_t due = INT64_MAX;
+	bool was_away = flow->now_ns - d->due_ns > AWAY_NS;
 	for (uint32_t i = 0; i < d->slots.count; i++) {
 		struct detect_slot *s = &((struct detect_slot *)(void *)d->slots.items)[i];
 		struct gg_change change;
+		if (was_away)
+			gg_detector_excuse(&s->detector, flow->now_ns);
 		if (gg_detector_missing(&s->detector, flow->now_ns, &change)) {
 			tell(d, s, flow, "no-data", flow->now_ns, &change, NULL);
 			s->silent = true;

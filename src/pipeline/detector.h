@@ -122,6 +122,9 @@ int64_t gg_detector_due_ns(const struct gg_detector *d);
 /* True once per silence, with MISSING in ret_change, when now_ns has reached the due time. */
 bool gg_detector_missing(struct gg_detector *d, int64_t now_ns, struct gg_change *ret_change);
 
+/* Silence until now_ns was nobody's fault (we were not there to hear): it neither counts nor is learnt. */
+void gg_detector_excuse(struct gg_detector *d, int64_t now_ns);
+
 /* One word for the kind ("level", "flat line", ...), for filters, API and counters. */
 const char *gg_change_name(enum gg_change_kind kind);
 

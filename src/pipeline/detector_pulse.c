@@ -104,3 +104,11 @@ bool gg_detector_missing(struct gg_detector *d, int64_t now_ns, struct gg_change
 		(struct gg_change){GG_CHANGE_MISSING, p->usual_ns / NS_PER_S, gap_ns(p, now_ns) / NS_PER_S};
 	return true;
 }
+
+void gg_detector_excuse(struct gg_detector *d, int64_t now_ns)
+{
+	struct gg_detector_pulse *p = &d->pulse;
+
+	if (p->begun && !p->missing && now_ns > p->last_ns)
+		p->last_ns = now_ns;
+}

@@ -19,6 +19,8 @@ LONGEST_FIRST = ["test_mqtt_features", "test_hostile", "test_uplink", "test_api"
 
 
 class Result(unittest.TextTestResult):
+    began = time.monotonic()  # of a class whose set-up failed
+
     def startTest(self, test):
         self.began = time.monotonic()
         super().startTest(test)

@@ -75,12 +75,14 @@ class Paho(WithGateway):
     def test_a_will_comes_when_the_client_dies(self):
         listener = self.client("l")
         listener.listen("w/#", 0)
+        listener.say("r/e/ady", "?", retain=True)
         dying = subprocess.Popen(
-            ["mosquitto_sub", "-p", str(self.gateway.mqtt_port), "-t", "nothing/at/all", "--will-topic", "w/i/l",
-             "--will-payload", "gone"])
-        wait_until(lambda: self.gateway.metric("ganglion_mqtt_sessions") >= 2, what="its CONNECT")
+            ["mosquitto_sub", "-p", str(self.gateway.mqtt_port), "-t", "r/e/ady", "--will-topic", "w/i/l",
+             "--will-payload", "gone"], stdout=subprocess.PIPE)
+        self.assertEqual(dying.stdout.readline(), b"?\n")  # it is connected, and its will is known
         dying.kill()
         dying.wait()
+        dying.stdout.close()
         self.assertEqual(listener.wait_for(1)[0][:2], ("w/i/l", b"gone"))
 
 
