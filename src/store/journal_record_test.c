@@ -56,7 +56,8 @@ static void assert_same(const struct gg_batch *a, const struct gg_batch *b)
 		if (x->type >= GG_TYPE_STRING)
 			assert_true(gg_str_eq(gg_batch_text(a, x), gg_batch_text(b, y)));
 		else if (x->type == GG_TYPE_BOOL)
-			assert_int_equal(x->v.b, y->v.b); /* what lies behind it in the union may be anything */
+			assert_int_equal(
+				x->v.b, y->v.b); /* what lies behind it in the union may be anything */
 		else
 			assert_int_equal(x->v.u, y->v.u);
 	}
