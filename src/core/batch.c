@@ -2,7 +2,8 @@
 /*
  * Batches and their pool. A batch is one piece of memory: head, samples, tail. Pieces come in size classes
  * (powers of two from 1 KiB) and are kept on a free list per class, a few per class and thread-safe; larger
- * or surplus pieces go back to malloc. All together stay within a budget.
+ * or surplus pieces go back to malloc. All together stay within a budget; one that is larger than what is
+ * left of it passes while half is free.
  */
 #include "ganglion/batch.h"
 
@@ -45,16 +46,45 @@ static struct gg_batch *from_pool(unsigned class)
 	return b;
 }
 
+/* Gives back what lies idle in the free lists: one class must not starve the others. */
+static void give_back(void)
+{
+	pthread_mutex_lock(&pool.lock);
+	for (unsigned class = 0; class < CLASSES; class ++) {
+		while (pool.free[class]) {
+			struct gg_batch *b = pool.free[class];
+			pool.free[class] = b->next_free;
+			free(b);
+		}
+		atomic_fetch_sub(&pool.memory, pool.kept[class] * class_size(class));
+		pool.kept[class] = 0;
+	}
+	pthread_mutex_unlock(&pool.lock);
+}
+
+static bool take_budget(size_t size)
+{
+	size_t used = atomic_fetch_add(&pool.memory, size), budget = atomic_load(&pool.budget);
+	/* A large one passes while half is free, however small the budget: else it could never be read back.
+	 */
+	if (used + size <= budget || used <= budget / 2)
+		return true;
+	atomic_fetch_sub(&pool.memory, size);
+	return false;
+}
+
 static struct gg_batch *from_heap(unsigned class)
 {
 	size_t size = class_size(class);
-	if (atomic_fetch_add(&pool.memory, size) + size <= atomic_load(&pool.budget)) {
-		struct gg_batch *b = malloc(size);
-		if (b)
-			return b;
+	bool ok = take_budget(size);
+	if (!ok) {
+		give_back();
+		ok = take_budget(size);
 	}
-	atomic_fetch_sub(&pool.memory, size);
-	return NULL;
+	struct gg_batch *b = ok ? malloc(size) : NULL;
+	if (ok && !b)
+		atomic_fetch_sub(&pool.memory, size);
+	return b;
 }
 
 struct gg_batch *gg_batch_new(uint32_t samples, uint32_t tail_bytes)

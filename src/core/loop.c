@@ -73,6 +73,11 @@ uint64_t gg_loop_refused(const struct gg_loop *loop)
 	return atomic_load(&loop->mailbox.refused);
 }
 
+bool gg_loop_is_crowded(struct gg_loop *loop)
+{
+	return gg_mailbox_is_crowded(&loop->mailbox);
+}
+
 int64_t gg_loop_busy_since(const struct gg_loop *loop)
 {
 	return atomic_load(&loop->busy_since);

@@ -37,6 +37,8 @@ void gg_loop_set_nice(struct gg_loop *loop, int nice);
 const char *gg_loop_name(const struct gg_loop *loop);
 /* Letters refused because the mailbox was full, turns taken, and ns spent working. Thread: any. */
 uint64_t gg_loop_refused(const struct gg_loop *loop);
+/* More than half of its mailbox is taken: time to hold back who can wait. Thread: any. */
+bool gg_loop_is_crowded(struct gg_loop *loop);
 /* When the last turn began, monotonic: a watchdog sees a loop that hangs. 0 while it waits. Thread: any. */
 int64_t gg_loop_busy_since(const struct gg_loop *loop);
 

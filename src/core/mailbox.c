@@ -59,6 +59,14 @@ int gg_mailbox_send(struct gg_mailbox *m, const struct gg_letter *letter, enum g
 	return rc;
 }
 
+bool gg_mailbox_is_crowded(struct gg_mailbox *m)
+{
+	pthread_mutex_lock(&m->lock);
+	bool crowded = m->in.count > m->max / 2;
+	pthread_mutex_unlock(&m->lock);
+	return crowded;
+}
+
 struct gg_letters *gg_mailbox_take(struct gg_mailbox *m, bool *ret_lazy)
 {
 	m->out.count = 0;

@@ -47,6 +47,8 @@ enum gg_mail { GG_MAIL_USUAL, GG_MAIL_LAZY, GG_MAIL_SURE /* may exceed the maxim
 
 /* Errors: -EAGAIN full, -ESHUTDOWN closed, -ENOMEM. */
 int gg_mailbox_send(struct gg_mailbox *m, const struct gg_letter *letter, enum gg_mail how);
+/* More than half is taken. */
+bool gg_mailbox_is_crowded(struct gg_mailbox *m);
 /* All that has come; valid until the next take. *ret_lazy: a lazy letter was among it, so look again soon. */
 struct gg_letters *gg_mailbox_take(struct gg_mailbox *m, bool *ret_lazy);
 /* The taker will (not) look again by itself. Returns false when it must not stop: something has come. */

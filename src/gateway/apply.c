@@ -49,8 +49,8 @@ uint64_t gg_gateway_keep_revision(const struct gg_config *c, const char *who, co
 	return number;
 }
 
-/* Configurations that were in force. An instance that did not change may point into the one it was made from,
- * so each lives until all instances are younger. */
+/* Configurations that were in force. An instance that did not change points into the one it was made from,
+ * and into the one that last changed it live, so each lives until no instance needs it. */
 struct retired {
 	struct gg_config *config;
 	uint64_t generation;
@@ -59,21 +59,21 @@ struct retired {
 
 static struct retired *retired;
 
-static uint64_t oldest_in_use(void)
+static bool in_use(uint64_t generation)
 {
-	uint64_t oldest = UINT64_MAX;
 	struct gg_host *lists[] = {gg_gateway.drivers, gg_gateway.uplinks};
 	for (size_t i = 0; i < GG_COUNT(lists); i++)
 		for (struct gg_host *h = lists[i]; h; h = h->next)
-			oldest = h->generation < oldest ? h->generation : oldest;
-	return oldest;
+			if (h->generation == generation || h->live_generation == generation)
+				return true;
+	return false;
 }
 
-static void free_older(uint64_t generation)
+static void free_unused(bool all)
 {
 	for (struct retired **at = &retired; *at;) {
 		struct retired *r = *at;
-		if (r->generation >= generation) {
+		if (!all && in_use(r->generation)) {
 			at = &r->next;
 			continue;
 		}
@@ -85,7 +85,7 @@ static void free_older(uint64_t generation)
 
 void gg_gateway_free_retired(void)
 {
-	free_older(UINT64_MAX);
+	free_unused(true);
 }
 
 /* fresh is in force from here on. A config that can't be entered in the list is leaked, not freed under
@@ -98,7 +98,7 @@ static void retire(struct gg_config *old)
 		retired = r;
 	}
 	gg_gateway.generation++;
-	free_older(oldest_in_use());
+	free_unused(false);
 }
 
 static int change(struct gg_config *fresh, struct gg_error *e)
@@ -132,6 +132,7 @@ int gg_gateway_apply(struct gg_config *fresh, const char *who, const char *why, 
 	gg_log_setup((enum gg_log_level)site->log.level, (enum gg_log_format)site->log.format, STDERR_FILENO);
 	struct gg_config *old = g->config;
 	g->config = fresh;
+	gg_shards_reconcile(g);
 	retire(old);
 	g->revision = gg_gateway_keep_revision(fresh, who, why);
 	gg_log(GG_INFO, "config", "a new configuration is in force", GG_I("revision", g->revision),

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "core/loop.h"
+#include "core/site.h"
 #include "gateway/events_store.h"
 #include "gateway/gateway.h"
 
@@ -359,7 +360,8 @@ static void take_report(void *arg, int64_t number)
 		reopen_event(e, rep);
 	else if (!rep->r.clear)
 		open_event(rep, key);
-	if (!rep->recovered) /* rules have their state from the same time */
+	/* Rules have their state from the same time; and a repetition is none to act upon. */
+	if (!rep->recovered && rep->r.clear == open)
 		gg_events_tell_rules(&rep->r);
 	free(rep);
 }
@@ -427,6 +429,39 @@ const struct gg_event_entry *gg_events_newest(void)
 const struct gg_event_entry *gg_events_find(uint64_t id)
 {
 	return find(id);
+}
+
+uint64_t gg_events_open_id(const char *kind, struct gg_str key)
+{
+	char text[600];
+	const struct gg_event_entry *e = gg_map_get_ptr(&book.by_key, open_key(text, sizeof text, kind, key));
+	return e && e->state != GG_EVENT_CLEARED ? e->id : 0;
+}
+
+static bool is_rule(const struct gg_site *site, struct gg_str key)
+{
+	const struct gg_site_rule *rules = site->rules.items;
+	struct gg_str name = gg_str_cut(&key, '/');
+	for (size_t i = 0; i < site->rules.count; i++)
+		if (rules[i].enabled && gg_str_is(name, rules[i].name))
+			return true;
+	return false;
+}
+
+void gg_events_clear_gone_rules(const struct gg_site *site)
+{
+	for (const struct gg_event_entry *e = book.newest; e; e = e->older)
+		if (e->state != GG_EVENT_CLEARED && strcmp(e->kind, "rule") == 0 &&
+			!is_rule(site, gg_str(e->key)))
+			gg_event(&(struct gg_event_report){.kind = "rule",
+				.key = gg_str(e->key),
+				.severity = e->severity,
+				.clear = true,
+				.title = gg_str(e->title),
+				.device = GG_NONE,
+				.signal = GG_NONE,
+				.trace_json =
+					GG_STR("{\"cleared\":true,\"reason\":\"the rule is no more\"}")});
 }
 
 size_t gg_events_open_count(enum gg_severity at_least)

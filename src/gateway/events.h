@@ -34,6 +34,8 @@ struct gg_event_entry {
 	struct gg_event_entry *older, *newer;
 };
 
+struct gg_site;
+
 typedef void gg_event_watcher(void *arg, const struct gg_event_entry *e, const char *change);
 
 int gg_events_start(void);
@@ -43,6 +45,10 @@ int gg_events_watch(gg_event_watcher *fn, void *arg);
 /* The newest; walk with ->older. */
 const struct gg_event_entry *gg_events_newest(void);
 const struct gg_event_entry *gg_events_find(uint64_t id);
+/* The one of that kind and key that is not cleared; 0: none. */
+uint64_t gg_events_open_id(const char *kind, struct gg_str key);
+/* Clears the events of rules that are no more. */
+void gg_events_clear_gone_rules(const struct gg_site *site);
 size_t gg_events_open_count(enum gg_severity at_least);
 /* Errors: -ENOENT, -EALREADY it is acknowledged or cleared. */
 int gg_events_acknowledge(uint64_t id, struct gg_str by);

@@ -55,9 +55,10 @@ void gg_events_store(const struct gg_event_entry *e, const char *change)
 
 /* ---- from the catalog, at start ---- */
 
+/* Newest first, as the catalog hands them out. */
 struct loading {
-	struct gg_event_entry *newest_first[LOADED_MOST];
-	size_t count;
+	struct gg_event_entry **items;
+	size_t count, cap;
 };
 
 static struct gg_event_entry *entry_of(const struct gg_event_row *r)
@@ -87,20 +88,34 @@ static struct gg_event_entry *entry_of(const struct gg_event_row *r)
 static void take_row(void *arg, const struct gg_event_row *r)
 {
 	struct loading *l = arg;
-	struct gg_event_entry *e = l->count < LOADED_MOST ? entry_of(r) : NULL;
+	if (l->count == l->cap) {
+		size_t cap = l->cap ? l->cap * 2 : 256;
+		struct gg_event_entry **items = realloc(l->items, cap * sizeof(struct gg_event_entry *));
+		if (!items)
+			return;
+		l->items = items;
+		l->cap = cap;
+	}
+	struct gg_event_entry *e = entry_of(r);
 	if (e)
-		l->newest_first[l->count++] = e;
+		l->items[l->count++] = e;
 }
 
 int gg_events_load(void (*each)(void *arg, struct gg_event_entry *e), void *arg)
 {
-	struct gg_event_filter filter = {.state = -1, .limit = LOADED_MOST};
-	struct loading *l = calloc(1, sizeof *l);
-	if (!l)
-		return -ENOMEM;
-	int rc = gg_catalog_events(gg_gateway.catalog, &filter, take_row, l);
-	while (l->count > 0)
-		each(arg, l->newest_first[--l->count]);
-	free(l);
+	const struct gg_event_filter open = {.state = -2, .limit = GG_EVENTS_MOST - LOADED_MOST};
+	const struct gg_event_filter cleared = {.state = GG_EVENT_CLEARED, .limit = LOADED_MOST};
+	struct loading a = {0}, b = {0};
+	int rc = gg_catalog_events(gg_gateway.catalog, &open, take_row, &a);
+	if (rc == 0)
+		rc = gg_catalog_events(gg_gateway.catalog, &cleared, take_row, &b);
+	while (a.count + b.count) { /* the older of the two last */
+		struct loading *l =
+			!a.count || (b.count && b.items[b.count - 1]->id < a.items[a.count - 1]->id) ? &b
+												     : &a;
+		each(arg, l->items[--l->count]);
+	}
+	free(a.items);
+	free(b.items);
 	return rc;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Start and end. The order of start: lock the data folder, limits, workers, stores, shards with their plans,
- * state as it was, then the loops, then drivers and uplinks; the end is the same backwards, so that what a
- * driver has acknowledged is in the journal before the journal closes.
+ * the journal, state as it was, then the loops, then uplinks and drivers; the end is the same backwards, so
+ * that what a driver has acknowledged is in the journal before the journal closes.
  */
 #include "gateway/gateway.h"
 #include "core/loop.h"
@@ -74,25 +74,28 @@ static void set_limits(const struct gg_site *site)
 	gg_batch_set_budget(site->limits.batch_memory);
 }
 
-static int recover(struct gg_gateway *g, struct gg_error *e)
+/* A journal that can't be read does not keep the gateway from working: what it lacks is the past. */
+static void recover(struct gg_gateway *g)
 {
-	struct gg_recovered r;
+	struct gg_recovered r = {0};
 	int rc = gg_gateway_recover(g, &r);
 	if (rc < 0)
-		return gg_error_set(e, rc, "the journal in %s can't be read: %s", g->data_dir, strerror(-rc));
-	if (r.inputs)
+		gg_log(GG_ERROR, "recovery",
+			"the journal can't be read to its end, continuing with what was found",
+			GG_S("reason", strerror(-rc)));
+	if (r.inputs || r.ticks)
 		gg_log(GG_INFO, "gateway", "state is as it was", GG_I("inputs", r.inputs),
 			GG_I("samples", r.samples), GG_F("seconds", (double)r.took_ns / 1e9));
-	return 0;
 }
 
 static int start_threads(struct gg_gateway *g, struct gg_error *e)
 {
-	int rc = gg_stores_start(g, e);
-	if (rc == 0 && ((rc = gg_shards_start(g)) < 0 || (rc = gg_loop_start(g->io)) < 0 ||
-			       (rc = gg_loop_start(g->north)) < 0))
-		gg_error_set(e, rc, "threads: %s", strerror(-rc));
-	return rc;
+	int rc = gg_shards_start(g);
+	if (rc == 0)
+		rc = gg_loop_start(g->io);
+	if (rc == 0)
+		rc = gg_loop_start(g->north);
+	return rc < 0 ? gg_error_set(e, rc, "threads: %s", strerror(-rc)) : 0;
 }
 
 static int start_all(struct gg_gateway *g, struct gg_error *e)
@@ -114,10 +117,12 @@ static int start_all(struct gg_gateway *g, struct gg_error *e)
 		rc = gg_shards_plan(g, g->config, g->revision, plans, e);
 	if (rc == 0) {
 		gg_shards_swap(g, plans);
-		rc = recover(g, e);
+		rc = gg_stores_start(g, e);
 	}
-	if (rc == 0)
+	if (rc == 0) {
+		recover(g);
 		rc = start_threads(g, e);
+	}
 	if (rc == 0)
 		rc = gg_instances_start(g->config, e);
 	return rc;

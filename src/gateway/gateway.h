@@ -79,6 +79,10 @@ int gg_instances_change(const struct gg_config *old, const struct gg_config *fre
 /* An uplink's instance with its engine (uplink.c). */
 int gg_gateway_start_uplink(struct gg_host *h, const struct gg_instance_config *c, struct gg_error *e);
 void gg_gateway_end_uplink(struct gg_host *h);
+/* Its common options have changed live; c lives as long as the instance or until the next change. */
+void gg_gateway_change_uplink(struct gg_host *h, const struct gg_instance_config *c);
+/* It is gone for good: what it had not read yet may go from the journal. */
+void gg_gateway_unpin(struct gg_host *h);
 
 /* ---- shards (shards.c) ---- */
 
@@ -89,8 +93,12 @@ int gg_shards_plan(struct gg_gateway *g, const struct gg_config *c, uint64_t rev
 	struct gg_error *e);
 /* Puts them in place; the old ones are freed. */
 void gg_shards_swap(struct gg_gateway *g, struct gg_plan **plans);
+/* Soon after a swap: rules that begin anew take up the events that are open. */
+void gg_shards_reconcile(struct gg_gateway *g);
 void gg_shards_stop(struct gg_gateway *g);
 void gg_shards_free(struct gg_gateway *g);
+/* The journal has room again. Thread: any. */
+void gg_shards_journal_room(struct gg_gateway *g);
 /* Thread: any. */
 struct gg_shard *gg_gateway_shard_of(uint32_t device);
 /* The shard that derived a batch: that of the device its first signal was made from. */
@@ -113,8 +121,12 @@ void gg_gateway_forget_logins(void);
 /* After a change of a registry entry: forgets logins, and has drivers end connections made under it. */
 void gg_gateway_revoke(struct gg_str id);
 
-/* ---- time: UTC that never steps back while we run (clock.c). Thread: any ---- */
+/* ---- time: UTC that never steps back (clock.c). Thread: any ---- */
 int64_t gg_gateway_utc(void);
+/* From here on it is not less. */
+void gg_gateway_utc_from(int64_t least_ns);
+/* For tests, before any thread: another clock, and all is forgotten. NULL: the machine's. */
+void gg_gateway_utc_clock(const struct gg_clock *clock);
 
 /* ---- which instances are alive (live.c). Thread: any ---- */
 int gg_gateway_enter(struct gg_host *h);
@@ -122,7 +134,7 @@ void gg_gateway_leave(struct gg_host *h);
 /* h itself when it is alive, else NULL. */
 struct gg_host *gg_gateway_live(void *h);
 struct gg_host *gg_gateway_find_live(bool (*fits)(const struct gg_host *h, void *arg), void *arg);
-/* A shard has room again: drivers that were refused hear resume(). */
+/* A shard or the journal has room again: drivers that were refused hear resume(). */
 void gg_gateway_resume_drivers(void);
 
 #endif

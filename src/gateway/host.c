@@ -55,17 +55,25 @@ int gg_host_signal(struct gg_host *h, uint32_t device, struct gg_str name, const
 
 int gg_host_submit_take(struct gg_host *h, struct gg_batch *b)
 {
+	struct gg_shard *s = gg_gateway_shard_of(b->device);
 	uint32_t samples = b->count;
-	if (b->received_ns == 0)
+	/* By the gateway's own clock, whatever the driver has read: derive's time never steps back. */
+	if (!b->frozen)
 		b->received_ns = gg_gateway_utc();
-	/* Before the attempt: the shard may have room again, and say so, before we come back. */
-	atomic_store(&h->waiting, true);
-	int rc = gg_shard_send_take(gg_gateway_shard_of(b->device), b);
+	int rc = gg_shard_send(s, b);
+	if (rc == -EAGAIN) {
+		/* Said before the second attempt: if that fails too, whoever makes room sees it. */
+		atomic_store(&h->waiting, true);
+		gg_shard_want_room(s);
+		rc = gg_shard_send(s, b);
+	}
 	if (rc < 0) {
 		gg_count(h->refused, 1);
+		if (b->receipt)
+			gg_receipt_return(GG_TAKE(b->receipt), rc);
+		gg_batch_unref(b);
 		return rc;
 	}
-	atomic_store(&h->waiting, false);
 	gg_count(h->batches, 1);
 	gg_count(h->samples, samples);
 	return 0;
@@ -84,9 +92,12 @@ void gg_receipt_return(struct gg_receipt *r, int status)
 
 int gg_host_keep(struct gg_host *h, const void *data, size_t len, struct gg_receipt *receipt)
 {
-	gg_count(h->kept, 1);
-	return gg_journal_append_record(
+	int rc = gg_journal_append_record(
 		gg_gateway.journal, GG_RECORD_KEPT, gg_str(h->name), gg_str_n(data, len), receipt);
+	gg_count(h->kept, rc == 0);
+	if (rc < 0)
+		atomic_fetch_add(&h->not_kept, 1);
+	return rc;
 }
 
 int gg_host_work(struct gg_host *h, void (*work)(void *arg), void (*done)(void *arg), void *arg)

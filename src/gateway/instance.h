@@ -18,11 +18,14 @@ struct gg_host {
 	struct gg_loop *loop;
 	struct gg_arena arena; /* the options' memory */
 	_Atomic int state;
-	struct gg_error error; /* why it failed to start */
-	_Atomic bool waiting;  /* wants resume() when a shard has room again */
+	struct gg_error error;     /* why it failed to start */
+	_Atomic bool waiting;      /* wants resume() when there is room again */
+	_Atomic uint64_t not_kept; /* records that could not even be queued */
 	struct gg_counter *batches, *samples, *refused, *kept;
-	uint64_t generation; /* of the configuration it was made from; that one's memory it may point into */
-	void *engine;        /* an uplink's engine keeps its own state here */
+	/* Of the configuration it was made from, and of the one that last changed it live (0: none): into
+	 * their memory it may point. */
+	uint64_t generation, live_generation;
+	void *engine; /* an uplink's engine keeps its own state here */
 	struct gg_host *next;
 };
 

@@ -4,8 +4,10 @@
  * a file missing) fails the start of the gateway and a change alike, with its name and the reason; a device
  * that does not answer is no such failure.
  */
+#include "ganglion/driver.h"
 #include "gateway/gateway.h"
 #include "gateway/recover.h"
+#include "store/journal.h"
 
 static struct gg_host **list_of(const struct gg_instance_config *c)
 {
@@ -24,6 +26,17 @@ static uint64_t generation_of(const struct gg_config *config)
 	return gg_gateway.generation + (config != gg_gateway.config);
 }
 
+/* What the instance before it wrote must be readable: that is, synced. */
+static int hand_kept(struct gg_host *h, struct gg_error *e)
+{
+	if (!h->component->driver->kept)
+		return 0;
+	gg_journal_flush(gg_gateway.journal);
+	int rc = gg_gateway_hand_kept(&gg_gateway, h);
+	return rc < 0 ? gg_error_set(e, rc, "what it kept in the journal can't be read: %s", strerror(-rc))
+		      : 0;
+}
+
 static int start_one(const struct gg_config *config, const struct gg_instance_config *c, struct gg_error *e)
 {
 	struct gg_host *h = NULL;
@@ -33,7 +46,7 @@ static int start_one(const struct gg_config *config, const struct gg_instance_co
 	if (rc == 0)
 		h->generation = generation_of(config);
 	if (rc == 0 && driver)
-		rc = gg_gateway_hand_kept(&gg_gateway, h);
+		rc = hand_kept(h, e);
 	if (rc == 0)
 		rc = gg_gateway_enter(h);
 	if (rc == 0)
@@ -107,15 +120,31 @@ static const struct gg_instance_config *configured(
 		strcmp(section, "drivers") == 0 ? &c->site.drivers : &c->site.uplinks, gg_str(name));
 }
 
+static int change_live(
+	struct gg_host *h, const struct gg_config *to, const struct gg_instance_config *c, struct gg_error *e)
+{
+	/* Without update() it is the engine's options that have changed: the others would have meant a
+	 * restart. */
+	bool engine_only = h->component->kind == GG_UPLINK && !h->component->update;
+	int rc = engine_only ? 0 : gg_instance_update(h, c->value, e);
+	if (rc == 0 && h->component->kind == GG_UPLINK)
+		gg_gateway_change_uplink(h, c);
+	if (rc == 0)
+		h->live_generation = generation_of(to);
+	return rc;
+}
+
 /* Brings the instance of that name to what c says (NULL: gone). */
 static int bring(struct gg_host *h, const struct gg_config *to, const struct gg_instance_config *c,
 	enum gg_config_change kind, struct gg_error *e)
 {
 	if (h && c && enabled(c) && kind == GG_CONFIG_LIVE) {
-		int rc = gg_instance_update(h, c->value, e);
+		int rc = change_live(h, to, c, e);
 		if (rc != -ENOTSUP)
 			return rc;
 	}
+	if (h && !(c && enabled(c)))
+		gg_gateway_unpin(h);
 	if (h)
 		stop_one(h);
 	return c && enabled(c) ? start_one(to, c, e) : 0;
@@ -144,7 +173,7 @@ int gg_instances_change(const struct gg_config *old, const struct gg_config *fre
 		if (is_instance(&changes.items[done]))
 			rc = change_one(fresh, &changes.items[done], e);
 	while (rc < 0 && done-- > 0) { /* back to what was; a port that was free a moment ago is free again */
-		struct gg_error ignored;
+		struct gg_error ignored = {0};
 		if (is_instance(&changes.items[done]) && change_one(old, &changes.items[done], &ignored) < 0)
 			gg_log(GG_ERROR, changes.items[done].name,
 				"could not be started again after a failed change",

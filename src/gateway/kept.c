@@ -13,33 +13,44 @@ static struct gg_timer look;
 struct compaction {
 	struct gg_host *host;
 	char name[200];
-	uint64_t from;
+	uint64_t from, not_kept;
 	int flushed;
 };
 
 static bool under_way;
 
-static void cursor_name(char *to, size_t size, const struct gg_host *h)
+void gg_kept_name(const char *driver, char *to, size_t size)
 {
-	snprintf(to, size, "kept.%s", h->name);
+	snprintf(to, size, "kept.%.150s", driver);
 }
 
-uint64_t gg_kept_position(struct gg_gateway *g, const struct gg_host *h)
+uint64_t gg_kept_position(struct gg_gateway *g, const char *driver)
 {
 	char name[200];
 	uint64_t position = 0;
-	cursor_name(name, sizeof name, h);
+	gg_kept_name(driver, name, sizeof name);
 	if (gg_catalog_get_cursor(g->catalog, gg_str(name), &position) < 0)
 		position = gg_journal_begin(g->journal);
 	gg_journal_pin(g->journal, name, position, /* forever= */ true);
 	return position;
 }
 
+/* Records that could not be kept: those the journal refused, and those it would not even queue. */
+static uint64_t not_kept(const struct gg_host *h)
+{
+	struct gg_journal_stats stats;
+	gg_journal_get_stats(gg_gateway.journal, &stats);
+	return stats.refused + atomic_load(&h->not_kept);
+}
+
 static void flushed(void *arg)
 {
 	struct compaction *c = arg;
+	const struct gg_host *h = gg_gateway_live(c->host);
 	under_way = false;
-	if (c->flushed == 0 && gg_catalog_put_cursor(gg_gateway.catalog, gg_str(c->name), c->from) == 0)
+	/* Whole or not at all: one record that is missing, and the old ones stay in force. */
+	if (h && c->flushed == 0 && not_kept(h) == c->not_kept &&
+		gg_catalog_put_cursor(gg_gateway.catalog, gg_str(c->name), c->from) == 0)
 		gg_journal_pin(gg_gateway.journal, c->name, c->from, /* forever= */ true);
 	free(c);
 }
@@ -77,7 +88,8 @@ static void begin(struct gg_gateway *g, struct gg_host *h)
 		return;
 	c->host = h;
 	c->from = gg_journal_end(g->journal);
-	cursor_name(c->name, sizeof c->name, h);
+	c->not_kept = not_kept(h);
+	gg_kept_name(h->name, c->name, sizeof c->name);
 	under_way = gg_loop_post(h->loop, compact, c, 0) == 0;
 	if (!under_way)
 		free(c);
@@ -91,7 +103,7 @@ static void look_around(struct gg_timer *t)
 		uint64_t position = 0;
 		if (!h->component->driver->compact)
 			continue;
-		cursor_name(name, sizeof name, h);
+		gg_kept_name(h->name, name, sizeof name);
 		int rc = gg_catalog_get_cursor(g->catalog, gg_str(name), &position);
 		if (rc == -ENOENT || gg_journal_end(g->journal) - position > WORTH_IT)
 			begin(g, h);
@@ -103,4 +115,9 @@ void gg_kept_start(struct gg_gateway *g)
 {
 	under_way = false;
 	gg_timer_start(g->control, &look, look_every_ns, look_around);
+}
+
+void gg_kept_stop(void)
+{
+	gg_timer_stop(&look);
 }

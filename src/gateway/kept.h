@@ -12,7 +12,10 @@
 
 /* Begins to look after them. */
 void gg_kept_start(struct gg_gateway *g);
+void gg_kept_stop(void);
 /* Where a driver's records begin; pins them. */
-uint64_t gg_kept_position(struct gg_gateway *g, const struct gg_host *h);
+uint64_t gg_kept_position(struct gg_gateway *g, const char *driver);
+/* The name of its cursor and pin. */
+void gg_kept_name(const char *driver, char *to, size_t size);
 
 #endif

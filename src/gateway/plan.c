@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/plan.h"
+#include "base/log.h"
 #include "core/config.h"
 
 enum { PLAN_MEMORY = 256 << 20 };
@@ -218,18 +219,26 @@ static int load_part(struct gg_plan *p, struct gg_str name, struct gg_str state)
 	return 0; /* of a pipeline that is gone */
 }
 
+static bool next_part(struct gg_reader *from, struct gg_str *ret_name, struct gg_str *ret_state)
+{
+	uint32_t name_len = gg_read_le32(from), state_len = gg_read_le32(from);
+	*ret_name = gg_read_str(from, name_len);
+	*ret_state = gg_read_str(from, state_len);
+	return gg_reader_ok(from);
+}
+
 int gg_plan_load(struct gg_plan *p, struct gg_reader *from)
 {
-	int rc = 0;
-	while (gg_reader_left(from)) {
-		uint32_t name_len = gg_read_le32(from), state_len = gg_read_le32(from);
-		struct gg_str name = gg_read_str(from, name_len), state = gg_read_str(from, state_len);
-		if (!gg_reader_ok(from))
+	struct gg_reader whole = *from;
+	struct gg_str name, state;
+	while (gg_reader_left(&whole))
+		if (!next_part(&whole, &name, &state))
 			return -EINVAL;
-		int part = load_part(p, name, state);
-		rc = rc ? rc : part;
-	}
-	return rc;
+	while (gg_reader_left(from) && next_part(from, &name, &state))
+		if (load_part(p, name, state) < 0)
+			gg_log(GG_WARN, name.len ? "pipeline" : "rules",
+				"saved state can't be taken over, it begins anew", GG_SV("name", name));
+	return 0;
 }
 
 int64_t gg_plan_due(const struct gg_plan *p)

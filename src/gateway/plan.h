@@ -45,10 +45,14 @@ void gg_plan_rules(struct gg_plan *p, const struct gg_batch *b, int64_t now_ns);
 void gg_plan_event(struct gg_plan *p, const struct gg_event_report *r, int64_t now_ns);
 /* Not live: states follow, but no events are opened by rules, and no actions run. */
 void gg_plan_set_live(struct gg_plan *p, bool live);
+/* As gg_ruleset_reconcile(). */
+void gg_plan_reconcile(struct gg_plan *p, int64_t now_ns, bool recovered);
 void gg_plan_tick_rules(struct gg_plan *p, int64_t now_ns);
 /* When the next tick is due; INT64_MAX: none. */
 int64_t gg_plan_due(const struct gg_plan *p);
 void gg_plan_save(const struct gg_plan *p, struct gg_buf *to);
+/* Takes over what fits; a part that does not begins anew (logged). Errors: -EINVAL it is not whole, and
+ * nothing has been taken. */
 int gg_plan_load(struct gg_plan *p, struct gg_reader *from);
 
 /* ---- the rules' half (plan_rules.c) ---- */

@@ -123,6 +123,14 @@ void gg_plan_set_live(struct gg_plan *p, bool live)
 		gg_ruleset_set_live(p->rules->set, live);
 }
 
+void gg_plan_reconcile(struct gg_plan *p, int64_t now_ns, bool recovered)
+{
+	if (!set_of(p))
+		return;
+	tell_signals(p->rules);
+	gg_ruleset_reconcile(p->rules->set, now_ns, recovered);
+}
+
 int64_t gg_plan_rules_due(const struct gg_plan *p)
 {
 	return set_of(p) ? gg_ruleset_due(p->rules->set) : INT64_MAX;

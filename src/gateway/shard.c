@@ -6,8 +6,7 @@
 #include "gateway/gateway.h"
 #include "store/journal.h"
 
-enum { MAILBOX = 8192, CHECKPOINT_MAX = 20 << 20 };
-static const int64_t checkpoint_period_ns = 60 * GG_NS_PER_S;
+enum { MAILBOX = 8192, STATE_MAX = 256 << 20 };
 
 struct gg_shard *gg_shard_new(unsigned number, struct gg_journal *journal)
 {
@@ -18,6 +17,7 @@ struct gg_shard *gg_shard_new(unsigned number, struct gg_journal *journal)
 	snprintf(name, sizeof name, "shard%u", number % 1000);
 	snprintf(label, sizeof label, "shard=\"%u\"", number);
 	s->number = number;
+	s->of = 1;
 	s->journal = journal;
 	s->loop = gg_loop_new(name, MAILBOX);
 	s->keep = malloc(GG_BATCH_SAMPLES);
@@ -32,6 +32,8 @@ struct gg_shard *gg_shard_new(unsigned number, struct gg_journal *journal)
 	s->derived = gg_metric_counter("shard_derived_total", label, "Samples that pipelines made");
 	s->unjournalled = gg_metric_counter("shard_unjournalled_total", label,
 		"Batches that the journal refused (full disk, full queue)");
+	s->checkpoint_bytes = gg_metric_counter(
+		"shard_checkpoint_bytes_total", label, "Bytes of state written to the journal");
 	s->wait = gg_metric_histogram(
 		"shard_wait_seconds", label, "From a driver to the start of the work on a batch");
 	s->work = gg_metric_histogram(
@@ -44,23 +46,16 @@ void gg_shard_free(struct gg_shard *s)
 	if (!s)
 		return;
 	gg_plan_free(s->plan);
+	gg_shard_forget_derived(s);
+	for (size_t i = 0; i < s->late_count; i++)
+		gg_batch_unref(s->late[s->late_first + i].batch);
+	free(s->late);
 	gg_loop_free(s->loop);
 	free(s->keep);
 	free(s);
 }
 
-/* ---- to the journal ---- */
-
-static void journal(struct gg_shard *s, struct gg_batch *b)
-{
-	int rc = s->journal ? gg_journal_append(s->journal, b) : 0;
-	if (rc == 0)
-		return;
-	gg_count(s->unjournalled, 1);
-	struct gg_receipt *r = GG_TAKE(b->receipt);
-	if (r)
-		gg_receipt_return(r, rc);
-}
+/* ---- intake ---- */
 
 /* Drops what nobody wants, in place: the batch is not frozen yet and ours alone. */
 static void keep_wanted(struct gg_shard *s, struct gg_batch *b)
@@ -82,29 +77,43 @@ static void show_last(const struct gg_batch *b)
 
 /* ---- derive ---- */
 
+void gg_shard_rules(struct gg_shard *home, const struct gg_batch *b)
+{
+	if (b->received_ns > home->rules_now_ns)
+		home->rules_now_ns = b->received_ns;
+	gg_plan_rules(home->plan, b, home->rules_now_ns);
+}
+
+static void wake_waiting(struct gg_shard *s)
+{
+	if (atomic_load(&s->somebody_waits) && atomic_exchange(&s->somebody_waits, false))
+		gg_gateway_resume_drivers();
+}
+
 static void home_run(void *arg, int64_t number)
 {
 	struct gg_batch *b = arg;
 	struct gg_shard *s = (struct gg_shard *)(intptr_t)number;
-	if (b->received_ns > s->now_ns)
-		s->now_ns = b->received_ns;
-	gg_plan_rules(s->plan, b, s->now_ns);
-	if (!s->recovering)
-		gg_shard_arm(s);
+	gg_shard_rules(s, b);
+	s->changed = true;
+	gg_shard_arm(s);
 	gg_batch_unref(b);
+	wake_waiting(s);
 }
 
 static void to_rules(struct gg_shard *s, struct gg_batch *b)
 {
-	if (!s->home) {
-		gg_plan_rules(s->plan, b, s->now_ns);
+	struct gg_shard *home = s->home ? s->home : s;
+	if (s->recovering && s->rules_know)
+		return;
+	if (home == s || s->recovering) { /* one thread feeds all shards then, in the journal's order */
+		gg_shard_rules(home, b);
 		return;
 	}
+	/* Sure: what one batch brings about is bounded, and gg_shard_send() takes none while home is crowded.
+	 */
 	gg_batch_ref(b);
-	if (s->recovering)
-		home_run(b, (int64_t)(intptr_t)
-				    s->home); /* one thread feeds all shards then, in the journal's order */
-	else if (gg_loop_post(s->home->loop, home_run, b, (int64_t)(intptr_t)s->home) < 0)
+	if (gg_loop_post_sure(home->loop, home_run, b, (int64_t)(intptr_t)home) < 0)
 		gg_batch_unref(b);
 }
 
@@ -116,24 +125,30 @@ static void take_derived(void *arg, struct gg_batch *b)
 	gg_count(s->derived, b->count);
 	show_last(b);
 	to_rules(s, b);
-	s->derived_seen++;
 	if (s->derived_to)
 		s->derived_to(s->derived_arg, b);
-	else if (!s->recovering || s->derived_seen > s->derived_known)
-		journal(s, b);
+	else if (!s->recovering || !gg_shard_met_derived(s, b))
+		gg_shard_journal(s, b);
 	gg_batch_unref(b);
 }
 
+/* Frozen means it has been here before: it comes from the journal, or again after a full disk. */
 void gg_shard_input_take(struct gg_shard *s, struct gg_batch *b)
 {
 	struct gg_pipeline_sink sink = {gg_plan_hold, s->plan};
+	if (b->frozen && !s->recovering && s->journal) {
+		gg_shard_journal(s, b);
+		gg_batch_unref(b);
+		return;
+	}
 	if (b->received_ns > s->now_ns)
 		s->now_ns = b->received_ns;
 	gg_count(s->in, b->count);
+	s->samples_since += b->count;
 	memset(s->keep, 0, b->count);
 	for (size_t i = 0; i < s->plan->pipeline_count; i++)
 		gg_pipeline_run(s->plan->pipelines[i], b, s->now_ns, s->keep, &sink);
-	if (!b->frozen) { /* else it was here before: it comes from the journal, or again after a full disk */
+	if (!b->frozen) {
 		keep_wanted(s, b);
 		gg_batch_freeze(b);
 		s->changed = true;
@@ -142,7 +157,7 @@ void gg_shard_input_take(struct gg_shard *s, struct gg_batch *b)
 	if (b->count)
 		to_rules(s, b);
 	if (b->count && !s->recovering)
-		journal(s, b);
+		gg_shard_journal(s, b);
 	else if (b->receipt)
 		gg_receipt_return(GG_TAKE(b->receipt), 0); /* dropped on purpose counts as kept */
 	gg_plan_release(s->plan, take_derived, s);
@@ -150,13 +165,6 @@ void gg_shard_input_take(struct gg_shard *s, struct gg_batch *b)
 }
 
 /* ---- letters ---- */
-
-static void wake_waiting(struct gg_shard *s)
-{
-	if (atomic_load_explicit(&s->somebody_waits, memory_order_relaxed) &&
-		atomic_exchange(&s->somebody_waits, false))
-		gg_gateway_resume_drivers();
-}
 
 static void run_batch(void *arg, int64_t number)
 {
@@ -170,17 +178,22 @@ static void run_batch(void *arg, int64_t number)
 	wake_waiting(s);
 }
 
-int gg_shard_send_take(struct gg_shard *s, struct gg_batch *b)
+int gg_shard_send(struct gg_shard *s, struct gg_batch *b)
 {
 	b->arrived_mono_ns = gg_clock_monotonic(&gg_clock_system);
-	int rc = gg_loop_post(s->loop, run_batch, b, (int64_t)(intptr_t)s);
-	if (rc == 0)
-		return 0;
+	if (s->home && gg_loop_is_crowded(s->home->loop))
+		return -EAGAIN;
+	if (s->journal && gg_journal_is_crowded(s->journal))
+		return -EAGAIN;
+	return gg_loop_post(s->loop, run_batch, b, (int64_t)(intptr_t)s);
+}
+
+/* The journal wakes by itself (store.c). */
+void gg_shard_want_room(struct gg_shard *s)
+{
 	atomic_store(&s->somebody_waits, true);
-	if (b->receipt)
-		gg_receipt_return(GG_TAKE(b->receipt), rc);
-	gg_batch_unref(b);
-	return rc;
+	if (s->home)
+		atomic_store(&s->home->somebody_waits, true);
 }
 
 /* ---- time ---- */
@@ -190,25 +203,19 @@ void gg_shard_tick(struct gg_shard *s, int64_t now_ns)
 	struct gg_pipeline_sink sink = {take_derived, s};
 	if (now_ns > s->now_ns)
 		s->now_ns = now_ns;
+	if (now_ns > s->rules_now_ns)
+		s->rules_now_ns = now_ns;
 	for (size_t i = 0; s->plan && i < s->plan->pipeline_count; i++)
 		if (gg_pipeline_due(s->plan->pipelines[i]) <= s->now_ns)
 			gg_pipeline_tick(s->plan->pipelines[i], s->now_ns, &sink);
-	gg_plan_tick_rules(s->plan, s->now_ns);
+	gg_plan_tick_rules(s->plan, s->rules_now_ns);
 }
 
 static void tick_fires(struct gg_timer *t)
 {
 	struct gg_shard *s = GG_CONTAINER(t, struct gg_shard, tick);
-	uint8_t bytes[8];
-	struct gg_writer w = gg_writer(bytes, sizeof bytes);
-	char name[12];
 	int64_t now = gg_gateway_utc();
-	gg_write_le64(&w, (uint64_t)now);
-	snprintf(name, sizeof name, "%u", s->number);
-	if (s->journal)
-		gg_journal_append_record(s->journal, GG_RECORD_TICK, gg_str(name),
-			gg_str_n(bytes, sizeof bytes),
-			/* receipt= */ NULL);
+	gg_shard_journal_tick(s, now);
 	s->changed = true;
 	gg_shard_tick(s, now);
 	gg_shard_arm(s);
@@ -226,48 +233,12 @@ void gg_shard_arm(struct gg_shard *s)
 	gg_timer_start(s->loop, &s->tick, after > 0 ? after : 0, tick_fires);
 }
 
-/* ---- checkpoints ---- */
-
-void gg_shard_checkpoint(struct gg_shard *s)
-{
-	struct gg_buf state GG_CLEANUP(gg_buf_done) = GG_BUF(CHECKPOINT_MAX);
-	char name[12];
-	if (!s->plan || !s->changed)
-		return;
-	gg_buf_add(&state, &s->now_ns, sizeof s->now_ns);
-	gg_plan_save(s->plan, &state);
-	snprintf(name, sizeof name, "%u", s->number);
-	int rc = state.error ? state.error
-			     : gg_journal_append_record(s->journal, GG_RECORD_CHECKPOINT, gg_str(name),
-				       gg_buf_view(&state), /* receipt= */ NULL);
-	if (rc < 0)
-		gg_log(GG_WARN, name, "checkpoint could not be written, a restart will take longer",
-			GG_S("reason", strerror(-rc)), GG_I("bytes", state.len));
-	else
-		s->changed = false;
-}
-
-static void checkpoint_fires(struct gg_timer *t)
-{
-	struct gg_shard *s = GG_CONTAINER(t, struct gg_shard, checkpoint);
-	gg_shard_checkpoint(s);
-	gg_timer_start(s->loop, t, checkpoint_period_ns, checkpoint_fires);
-}
-
-int gg_shard_load(struct gg_shard *s, struct gg_str state)
-{
-	struct gg_reader r = gg_reader(state.p, state.len);
-	const uint8_t *now = gg_read_bytes(&r, sizeof s->now_ns);
-	if (!now)
-		return -EINVAL;
-	memcpy(&s->now_ns, now, sizeof s->now_ns);
-	return gg_plan_load(s->plan, &r);
-}
+/* ---- another plan ---- */
 
 struct gg_plan *gg_shard_swap(struct gg_shard *s, struct gg_plan *plan)
 {
 	struct gg_plan *old = s->plan;
-	struct gg_buf state GG_CLEANUP(gg_buf_done) = GG_BUF(CHECKPOINT_MAX);
+	struct gg_buf state GG_CLEANUP(gg_buf_done) = GG_BUF(STATE_MAX);
 	if (old) {
 		gg_plan_save(old, &state);
 		struct gg_reader r = gg_reader(state.p, state.len);
@@ -278,7 +249,8 @@ struct gg_plan *gg_shard_swap(struct gg_shard *s, struct gg_plan *plan)
 	s->plan = plan;
 	s->changed = true;
 	gg_shard_arm(s);
-	if (s->journal && !s->checkpoint.place)
-		gg_timer_start(s->loop, &s->checkpoint, checkpoint_period_ns, checkpoint_fires);
+	if (old) /* what lies behind was derived by another plan: a restart should not run it through this one
+		  */
+		gg_shard_checkpoint(s);
 	return old;
 }

@@ -4,9 +4,14 @@
 #include "core/signals.h"
 #include "gateway/events_store.h"
 #include "gateway/gateway.h"
+#include "gateway/held_events.h"
 #include "pipeline/rule.h"
 
+#include <pthread.h>
 #include <unistd.h>
+
+static pthread_mutex_t lock =
+	PTHREAD_MUTEX_INITIALIZER; /* guards the end of the shards against the journal */
 
 static unsigned wanted_shards(const struct gg_site *site)
 {
@@ -24,6 +29,7 @@ int gg_shards_make(struct gg_gateway *g, struct gg_error *e)
 		if (!g->shards[i])
 			return gg_error_set(e, -ENOMEM, "no memory for %u shards", wanted);
 		g->shards[i]->home = i ? g->shards[0] : NULL;
+		g->shards[i]->of = wanted;
 		g->shard_count++;
 	}
 	return 0;
@@ -32,15 +38,34 @@ int gg_shards_make(struct gg_gateway *g, struct gg_error *e)
 int gg_shards_start(struct gg_gateway *g)
 {
 	int rc = 0;
-	for (unsigned i = 0; i < g->shard_count && rc == 0; i++)
+	for (unsigned i = 0; i < g->shard_count && rc == 0; i++) {
+		gg_shard_arm(g->shards[i]);
+		gg_shard_checkpoints_start(g->shards[i]);
 		rc = gg_loop_start(g->shards[i]->loop);
+	}
 	return rc;
 }
 
 static void report(void *arg, const struct gg_event_report *r)
 {
 	(void)arg;
-	gg_event(r);
+	if (!gg_held_event(r))
+		gg_event(r);
+}
+
+static uint64_t known_event(void *ctx, const char *kind, struct gg_str key)
+{
+	(void)ctx;
+	return gg_events_open_id(kind, key);
+}
+
+/* The live ones, which also ask the book. */
+static const struct gg_rule_ops *rule_ops(void)
+{
+	static struct gg_rule_ops ops;
+	ops = gg_rule_ops_live;
+	ops.known = known_event;
+	return &ops;
 }
 
 int gg_shards_plan(struct gg_gateway *g, const struct gg_config *c, uint64_t revision, struct gg_plan **plans,
@@ -50,7 +75,7 @@ int gg_shards_plan(struct gg_gateway *g, const struct gg_config *c, uint64_t rev
 		struct gg_plan_options o = {.site = &c->site,
 			.loop = g->shards[i]->loop,
 			.rules = i == 0,
-			.rule_ops = &gg_rule_ops_live,
+			.rule_ops = rule_ops(),
 			.event = report,
 			.revision = revision};
 		int rc = gg_plan_new(&o, &plans[i], e);
@@ -102,10 +127,37 @@ struct gg_shard *gg_gateway_shard_of_derived(const struct gg_batch *b)
 	return index == GG_NONE ? gg_gateway.shards[0] : gg_gateway_shard_of(index);
 }
 
+/* Only of what has been at work: what failed at its start must not replace what is there. */
 static void last_checkpoint(void *arg, int64_t number)
 {
+	struct gg_shard *s = arg;
 	(void)number;
-	gg_shard_checkpoint(arg);
+	gg_shard_journal_finish(s);
+	if (s->checkpoint.place)
+		gg_shard_checkpoint(s);
+	gg_timer_stop(&s->checkpoint);
+}
+
+static void reconcile(void *arg, int64_t number)
+{
+	struct gg_shard *s = arg;
+	(void)number;
+	gg_plan_reconcile(s->plan, s->rules_now_ns, /* recovered= */ false);
+	gg_shard_arm(s);
+}
+
+/* Behind what the old plan's rules have told so far. */
+static void reconcile_later(void *arg, int64_t number)
+{
+	(void)arg;
+	(void)number;
+	gg_loop_call(gg_gateway.shards[0]->loop, reconcile, gg_gateway.shards[0], 0);
+	gg_events_clear_gone_rules(&gg_gateway.config->site);
+}
+
+void gg_shards_reconcile(struct gg_gateway *g)
+{
+	gg_loop_post_sure(g->control, reconcile_later, NULL, 0);
 }
 
 void gg_shards_stop(struct gg_gateway *g)
@@ -120,9 +172,20 @@ void gg_shards_stop(struct gg_gateway *g)
 
 void gg_shards_free(struct gg_gateway *g)
 {
-	for (unsigned i = 0; i < g->shard_count; i++)
-		gg_shard_free(g->shards[i]);
+	pthread_mutex_lock(&lock);
+	unsigned count = g->shard_count;
 	g->shard_count = 0;
+	pthread_mutex_unlock(&lock);
+	for (unsigned i = 0; i < count; i++)
+		gg_shard_free(g->shards[i]);
+}
+
+void gg_shards_journal_room(struct gg_gateway *g)
+{
+	pthread_mutex_lock(&lock);
+	for (unsigned i = 0; i < g->shard_count; i++)
+		gg_shard_journal_room(g->shards[i]);
+	pthread_mutex_unlock(&lock);
 }
 
 /* ---- events to rules that listen to events ---- */
@@ -137,7 +200,8 @@ static void tell(void *arg, int64_t number)
 	struct told *t = arg;
 	struct gg_shard *s = gg_gateway.shards[0];
 	(void)number;
-	gg_plan_event(s->plan, &t->r, s->now_ns);
+	gg_plan_event(s->plan, &t->r, s->rules_now_ns);
+	s->changed = true;
 	gg_shard_arm(s);
 	free(t);
 }

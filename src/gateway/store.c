@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The journal, the catalog and the history, opened together in the data folder, and what they tell. */
+#include "ganglion/driver.h"
 #include "gateway/gateway.h"
 #include "gateway/kept.h"
 #include "gateway/recover.h"
@@ -9,6 +10,9 @@
 #include "uplinks/engine.h"
 
 enum { PATH_BYTES = 4096 };
+
+/* What uplinks that lag behind may hold back of the journal. */
+#define MAX_BYTES (4ULL << 30)
 
 static void journal_state(void *arg, enum gg_journal_state state, const char *text)
 {
@@ -40,6 +44,12 @@ static void journal_lost(void *arg, const char *pin, uint64_t from, uint64_t to)
 		.signal = GG_NONE});
 }
 
+static void journal_room(void *arg)
+{
+	gg_shards_journal_room(arg);
+	gg_gateway_resume_drivers();
+}
+
 static const char *in_data(struct gg_gateway *g, char *to, const char *name)
 {
 	snprintf(to, PATH_BYTES, "%s/%s", g->data_dir, name);
@@ -63,15 +73,22 @@ static int open_journal(struct gg_gateway *g, struct gg_error *e)
 	char dir[PATH_BYTES];
 	uint64_t cursor = gg_catalog_highest_cursor(g->catalog);
 	uint64_t stored = g->history ? gg_history_position(g->history) : 0;
+	uint64_t keep = c->retention.size ? c->retention.size : UINT64_MAX;
 	struct gg_journal_options o = {.dir = in_data(g, dir, "journal"),
 		.segment_bytes = c->segment_size,
-		.keep_bytes = c->retention.size,
+		.reserve_bytes = c->reserve,
+		.keep_bytes = keep,
+		.max_bytes = keep > UINT64_MAX / 2  ? UINT64_MAX
+			     : keep > MAX_BYTES / 2 ? 2 * keep
+						    : MAX_BYTES,
 		.keep_ns = c->retention.age_ns,
-		.commit_ns = c->commit_ns,
+		.commit_ns = c->commit_ns ? c->commit_ns : 1, /* 0 would be its default */
 		.min_position = cursor > stored ? cursor : stored,
 		.names = &gg_names_table,
+		.arg = g,
 		.on_state = journal_state,
-		.on_lost = journal_lost};
+		.on_lost = journal_lost,
+		.on_room = journal_room};
 	return gg_journal_open(&o, &g->journal, e);
 }
 
@@ -118,8 +135,43 @@ int gg_stores_open(struct gg_gateway *g, struct gg_error *e)
 	return rc == 0 ? make_engine(g, e) : rc;
 }
 
+/* ---- pins: before the journal's first look at what may go ---- */
+
+static void pin_uplink(struct gg_gateway *g, const char *uplink)
+{
+	char pin[220];
+	uint64_t position;
+	if (load_cursor(g->catalog, uplink, &position) < 0)
+		return;
+	gg_uplink_pin_name(uplink, pin, sizeof pin);
+	gg_journal_pin(g->journal, pin, position, /* forever= */ false);
+}
+
+static void pin_all(struct gg_gateway *g)
+{
+	const struct gg_instances *uplinks = &g->config->site.uplinks, *drivers = &g->config->site.drivers;
+	gg_checkpoint_pin(g);
+	for (size_t i = 0; i < uplinks->count; i++)
+		if (((const struct gg_uplink_common *)uplinks->items[i].common)->enabled)
+			pin_uplink(g, uplinks->items[i].name);
+	for (size_t i = 0; i < drivers->count; i++)
+		if (drivers->items[i].component->driver->kept)
+			gg_kept_position(g, drivers->items[i].name);
+}
+
+void gg_gateway_unpin(struct gg_host *h)
+{
+	char pin[220];
+	if (h->component->kind == GG_UPLINK)
+		gg_uplink_pin_name(h->name, pin, sizeof pin);
+	else
+		gg_kept_name(h->name, pin, sizeof pin);
+	gg_journal_unpin(gg_gateway.journal, pin);
+}
+
 int gg_stores_start(struct gg_gateway *g, struct gg_error *e)
 {
+	pin_all(g);
 	int rc = g->history ? gg_history_start(g->history, g->journal, e) : 0;
 	if (rc == 0)
 		rc = gg_journal_start(g->journal, e);
@@ -130,6 +182,7 @@ int gg_stores_start(struct gg_gateway *g, struct gg_error *e)
 
 void gg_stores_close(struct gg_gateway *g)
 {
+	gg_kept_stop();
 	gg_history_stop(g->history);
 	gg_journal_close(g->journal);
 	gg_uplinks_free(g->engine);

@@ -47,3 +47,16 @@ void gg_gateway_end_uplink(struct gg_host *h)
 	gg_loop_call(gg_gateway.north, take_away, h, 0);
 	gg_instance_end(h);
 }
+
+static void change(void *arg, int64_t number)
+{
+	const struct job *j = arg;
+	(void)number;
+	gg_uplink_change(j->host->engine, j->common);
+}
+
+void gg_gateway_change_uplink(struct gg_host *h, const struct gg_instance_config *c)
+{
+	struct job j = {h, c->common, NULL, 0};
+	gg_loop_call(gg_gateway.north, change, &j, 0);
+}

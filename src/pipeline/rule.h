@@ -48,7 +48,8 @@ struct gg_rule_ops {
 	/* As component->action->run(). */
 	int (*run)(void *ctx, const struct gg_rule_action *a, const struct gg_trigger *t,
 		struct gg_call *call, struct gg_error *e);
-	/* The open event of that kind and key, 0 = none; when not live. May be NULL. */
+	/* The open event of that kind and key, 0 = none; asked when not live and by gg_ruleset_reconcile().
+	 * May be NULL. */
 	uint64_t (*known)(void *ctx, const char *kind, struct gg_str key);
 };
 
@@ -84,6 +85,11 @@ bool gg_rule_names(const struct gg_site_rule *o, struct gg_str signal);
 
 /* Not live (recovery, replay): states follow, but no events are opened and no actions run. Starts live. */
 void gg_ruleset_set_live(struct gg_ruleset *rs, bool live);
+/* Makes states and the book of events agree, where a crash or a changed configuration came between them. An
+ * event that is in the book while its rule rests is taken up again, and clears when the rule says so. After a
+ * crash (recovered) a rule that stands open without an event tells it now and runs its actions: nobody knows
+ * whether they ran. Thread: the shard's, while whoever keeps the book waits. */
+void gg_ruleset_reconcile(struct gg_ruleset *rs, int64_t now_ns, bool recovered);
 /* Samples in order. batch: where strings lie, may be NULL. What was due before now_ns is done first. */
 void gg_ruleset_run(struct gg_ruleset *rs, const struct gg_sample *samples, uint32_t count,
 	const struct gg_batch *batch, int64_t now_ns);

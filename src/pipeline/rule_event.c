@@ -115,8 +115,7 @@ static struct gg_str trace(struct gg_ruleset *rs, const struct instance *in, con
 	return rs->scratch.error ? GG_STR("") : gg_buf_view(&rs->scratch);
 }
 
-/* "overheating", or with a binding "overheating/2". */
-static struct gg_str key(struct gg_ruleset *rs, const struct instance *in)
+struct gg_str gg_rule_key(struct gg_ruleset *rs, const struct instance *in)
 {
 	const struct rule *r = &rs->rules[in->rule];
 	gg_buf_clear(&rs->key);
@@ -198,7 +197,7 @@ static uint64_t tell(struct gg_ruleset *rs, const struct instance *in, const str
 {
 	const struct gg_signal_info *info = t->signal == GG_NONE ? NULL : gg_signal(t->signal);
 	const struct gg_event_report report = {.kind = "rule",
-		.key = key(rs, in),
+		.key = gg_rule_key(rs, in),
 		.severity = t->severity,
 		.clear = clear,
 		.title = t->title,
@@ -209,6 +208,15 @@ static uint64_t tell(struct gg_ruleset *rs, const struct instance *in, const str
 		.trace_json = trace(rs, in, t, clear, by),
 		.time_ns = t->time_ns};
 	return rs->setup.ops->event(rs->setup.ctx, &report);
+}
+
+void gg_rule_tell_open(struct gg_ruleset *rs, struct instance *in, uint32_t cause, int64_t now_ns,
+	const struct gg_event_report *by)
+{
+	const struct gg_rule *c = rs->rules[in->rule].config;
+	struct gg_trigger t = trigger(rs, in, cause, now_ns, by);
+	in->event = t.event = tell(rs, in, &t, false, by);
+	run_actions(rs, c->actions, c->action_count, &t);
 }
 
 void gg_rule_open(struct gg_ruleset *rs, struct instance *in, uint32_t cause, int64_t now_ns,
@@ -228,12 +236,10 @@ void gg_rule_open(struct gg_ruleset *rs, struct instance *in, uint32_t cause, in
 	rs->stats.opened++;
 	if (!rs->live) {
 		if (rs->setup.ops->known)
-			in->event = rs->setup.ops->known(rs->setup.ctx, "rule", key(rs, in));
+			in->event = rs->setup.ops->known(rs->setup.ctx, "rule", gg_rule_key(rs, in));
 		return;
 	}
-	struct gg_trigger t = trigger(rs, in, cause, now_ns, by);
-	in->event = t.event = tell(rs, in, &t, false, by);
-	run_actions(rs, r->config->actions, r->config->action_count, &t);
+	gg_rule_tell_open(rs, in, cause, now_ns, by);
 }
 
 void gg_rule_clear(struct gg_ruleset *rs, struct instance *in, uint32_t cause, int64_t now_ns,

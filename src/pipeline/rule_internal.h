@@ -88,6 +88,11 @@ struct instance *gg_rule_instance(struct gg_ruleset *rs, uint32_t rule, struct g
 void gg_rule_evaluate(struct gg_ruleset *rs, struct instance *in, uint32_t cause, int64_t now_ns);
 void gg_rule_set_due(struct gg_ruleset *rs, struct instance *in, int64_t due_ns);
 /* rule_event.c */
+/* Its key, valid until the next call: "overheating", or with a binding "overheating/2". */
+struct gg_str gg_rule_key(struct gg_ruleset *rs, const struct instance *in);
+/* Opens the event and runs the actions; the states are the caller's. */
+void gg_rule_tell_open(struct gg_ruleset *rs, struct instance *in, uint32_t cause, int64_t now_ns,
+	const struct gg_event_report *by_event);
 void gg_rule_open(struct gg_ruleset *rs, struct instance *in, uint32_t cause, int64_t now_ns,
 	const struct gg_event_report *by_event);
 void gg_rule_clear(struct gg_ruleset *rs, struct instance *in, uint32_t cause, int64_t now_ns,

@@ -3,6 +3,7 @@
 #include "store/files.h"
 
 #include <fcntl.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 static int sys_open(GG_UNUSED void *arg, const char *path, int flags, int *ret_fd)
@@ -48,6 +49,15 @@ static int sys_reserve(GG_UNUSED void *arg, int fd, uint64_t size)
 	return fallocate(fd, 0, 0, (off_t)size) == 0 ? 0 : -errno;
 }
 
+static int sys_room(GG_UNUSED void *arg, const char *path, uint64_t *ret_bytes)
+{
+	struct statvfs v;
+	if (statvfs(path, &v) < 0)
+		return -errno;
+	*ret_bytes = (uint64_t)v.f_bavail * v.f_frsize;
+	return 0;
+}
+
 static int sys_close(GG_UNUSED void *arg, int fd)
 {
 	return close(fd) == 0 ? 0 : -errno;
@@ -74,6 +84,7 @@ const struct gg_file_ops gg_files_system = {
 	.sync = sys_sync,
 	.truncate = sys_truncate,
 	.reserve = sys_reserve,
+	.room = sys_room,
 	.close = sys_close,
 	.remove = sys_remove,
 	.sync_dir = sys_sync_dir,

@@ -18,6 +18,8 @@ struct gg_file_ops {
 	int (*truncate)(void *arg, int fd, uint64_t size);
 	/* Takes the blocks beforehand; a failure only means that they are taken as they are written. */
 	int (*reserve)(void *arg, int fd, uint64_t size);
+	/* Bytes of the disk that are free for us. */
+	int (*room)(void *arg, const char *path, uint64_t *ret_bytes);
 	int (*close)(void *arg, int fd);
 	int (*remove)(void *arg, const char *path);
 	/* Makes created and removed names of the folder durable. */

@@ -58,6 +58,7 @@ enum gg_journal_state {
 struct gg_journal_options {
 	const char *dir;        /* made if missing, its parent must exist */
 	uint64_t segment_bytes; /* [64 MiB] */
+	uint64_t reserve_bytes; /* of the disk that are left free: less counts as full [0] */
 	uint64_t keep_bytes;    /* older segments go when no cursor needs them [256 MiB] */
 	int64_t keep_ns;        /* so do those older than that, 0 = no limit by age */
 	uint64_t max_bytes;     /* beyond it they go even so, and the cursor has lost data [4 GiB] */
@@ -74,6 +75,8 @@ struct gg_journal_options {
 	void (*on_state)(void *arg, enum gg_journal_state state, const char *text);
 	/* Data that the cursor had not read yet went because of max_bytes. Thread: the journal's. */
 	void (*on_lost)(void *arg, const char *pin, uint64_t from, uint64_t to);
+	/* It is no longer crowded. Thread: the journal's. */
+	void (*on_room)(void *arg);
 };
 
 /* Called for each record once it is synced, in order; keep the batch with gg_batch_ref(). Must not block.
@@ -96,6 +99,9 @@ int gg_journal_append(struct gg_journal *j, struct gg_batch *b);
 /* Appends bytes, which are copied. receipt may be NULL. Errors as above, -ENOMEM. Thread: any. */
 int gg_journal_append_record(struct gg_journal *j, enum gg_record_kind kind, struct gg_str name,
 	struct gg_str bytes, struct gg_receipt *receipt);
+/* More than three quarters of queue_bytes are taken, and since then not yet less than half: who can wait
+ * should, before appends are refused; on_room() tells when. Thread: any. */
+bool gg_journal_is_crowded(const struct gg_journal *j);
 /* Waits until all that was appended before is synced or refused. Returns the state as 0, -ENOSPC, -EIO.
  * Thread: any but the journal's. */
 int gg_journal_flush(struct gg_journal *j);
@@ -110,7 +116,7 @@ uint64_t gg_journal_begin(const struct gg_journal *j);
 /*
  * A cursor that holds back deletion: nothing at or behind position goes before max_bytes is reached. Moves
  * the pin of that name, or makes it. forever: not even max_bytes takes it (checkpoints, kept records, whose
- * owner writes them anew and moves the pin). Errors: -EDQUOT more than 64, -ENAMETOOLONG. Thread: any.
+ * owner writes them anew and moves the pin). Errors: -EDQUOT more than 256, -ENAMETOOLONG. Thread: any.
  */
 int gg_journal_pin(struct gg_journal *j, const char *name, uint64_t position, bool forever);
 void gg_journal_unpin(struct gg_journal *j, const char *name);

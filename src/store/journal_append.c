@@ -58,8 +58,10 @@ void gg_journal_refuse(struct gg_journal *j, struct gg_entries *l, int status)
 	j->stats.dropped += dropped;
 	j->queued_bytes -= bytes;
 	j->done += refused;
+	uint64_t queued = j->queued_bytes;
 	pthread_cond_broadcast(&j->idle);
 	pthread_mutex_unlock(&j->lock);
+	gg_journal_tell_room(j, queued);
 }
 
 /* Full or failed: refuse for a while. */
@@ -83,12 +85,26 @@ static int write_header(struct gg_journal *j, int64_t created_ns)
 	return j->o.files->write(j->o.files->arg, j->fd, bytes, sizeof bytes, 0);
 }
 
+/* A segment takes its blocks when it is opened, so this is where space gets less. */
+static int check_reserve(struct gg_journal *j)
+{
+	const struct gg_file_ops *files = j->o.files;
+	uint64_t room;
+	if (!j->o.reserve_bytes || !files->room || files->room(files->arg, j->dir, &room) < 0)
+		return 0;
+	if (room < j->o.reserve_bytes + j->o.segment_bytes && gg_journal_retain(j, /* urgent= */ true))
+		files->room(files->arg, j->dir, &room);
+	return room < j->o.reserve_bytes + j->o.segment_bytes ? -ENOSPC : 0;
+}
+
 static int open_segment(struct gg_journal *j)
 {
 	const struct gg_file_ops *files = j->o.files;
 	struct gg_segment s = {j->next_first, UINT64_MAX, gg_clock_utc(j->o.clock)};
 	char path[GG_PATH_MAX];
 	int status = gg_segment_path(path, j->dir, j->next_first);
+	if (status == 0)
+		status = check_reserve(j);
 	if (status == 0)
 		status = files->open(files->arg, path, O_RDWR | O_CREAT | O_TRUNC, &j->fd);
 	if (status < 0)

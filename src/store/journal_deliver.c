@@ -102,6 +102,8 @@ void gg_journal_deliver(struct gg_journal *j, struct gg_entries *l)
 	j->stats.samples += samples;
 	j->queued_bytes -= bytes;
 	j->done += count;
+	uint64_t queued = j->queued_bytes;
 	pthread_cond_broadcast(&j->idle);
 	pthread_mutex_unlock(&j->lock);
+	gg_journal_tell_room(j, queued);
 }

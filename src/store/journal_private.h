@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { GG_PATH_MAX = 512, GG_PINS = 64, GG_FOLLOWERS = 8, GG_PIN_NAME = 64 };
+enum { GG_PATH_MAX = 512, GG_PINS = 256, GG_FOLLOWERS = 8, GG_PIN_NAME = 200 };
 
 /* ---- segments on disk ---- */
 
@@ -100,6 +100,7 @@ struct gg_journal {
 	size_t pin_count;
 
 	_Atomic uint64_t committed, begin;
+	_Atomic bool crowded;
 
 	struct {
 		struct gg_counter *bytes, *samples, *refused;
@@ -161,6 +162,8 @@ void gg_journal_write_staged(struct gg_journal *j);
 void gg_journal_commit(struct gg_journal *j);
 /* Tries whether writing works again. */
 void gg_journal_probe(struct gg_journal *j);
+/* After queued_bytes has shrunk, without the lock. */
+void gg_journal_tell_room(struct gg_journal *j, uint64_t queued_bytes);
 /* Refuses one, its receipt returned with the status. */
 void gg_journal_refuse(struct gg_journal *j, struct gg_entries *l, int status);
 void gg_journal_end_segment(struct gg_journal *j);

@@ -45,6 +45,8 @@ static int enqueue(struct gg_journal *j, struct gg_entry *e)
 		gg_entries_add(&j->queue, e);
 		j->queued_bytes += e->cost;
 		j->accepted++;
+		if (j->queued_bytes > j->o.queue_bytes / 4 * 3)
+			atomic_store(&j->crowded, true);
 		if (wake) {
 			j->urgent = true;
 			pthread_cond_signal(&j->wake);
@@ -94,6 +96,17 @@ int gg_journal_append_record(struct gg_journal *j, enum gg_record_kind kind, str
 	if (status < 0)
 		free(e);
 	return status;
+}
+
+bool gg_journal_is_crowded(const struct gg_journal *j)
+{
+	return atomic_load(&j->crowded);
+}
+
+void gg_journal_tell_room(struct gg_journal *j, uint64_t queued_bytes)
+{
+	if (queued_bytes < j->o.queue_bytes / 2 && atomic_exchange(&j->crowded, false) && j->o.on_room)
+		j->o.on_room(j->o.arg);
 }
 
 int gg_journal_flush(struct gg_journal *j)

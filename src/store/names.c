@@ -18,10 +18,14 @@ static int find_device(GG_UNUSED void *arg, struct gg_str id, uint32_t *ret_devi
 	return gg_device_make(id, ret_device);
 }
 
+/* What an old record says of a signal must not replace what is known of it now. */
 static int find_signal(GG_UNUSED void *arg, uint32_t device, struct gg_str name,
 	const struct gg_signal_spec *spec, uint32_t *ret_signal)
 {
-	return gg_signal_make(device, name, spec, ret_signal);
+	int rc = gg_signal_make(device, name, NULL, ret_signal);
+	const struct gg_signal_info *info = rc == 0 ? gg_signal(*ret_signal) : NULL;
+	bool nothing_known = info && info->type == GG_TYPE_NONE && !*info->unit && !*info->title;
+	return nothing_known ? gg_signal_make(device, name, spec, ret_signal) : rc;
 }
 
 const struct gg_names gg_names_table = {

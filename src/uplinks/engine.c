@@ -341,6 +341,11 @@ void gg_uplink_change(struct gg_uplink_engine *u, const struct gg_uplink_common 
 	gg_engine_wake(u);
 }
 
+void gg_uplink_pin_name(const char *uplink, char *to, size_t size)
+{
+	snprintf(to, size, "uplink/%.140s", uplink);
+}
+
 static int build(struct gg_uplink_engine *u, const struct gg_uplink_setup *setup)
 {
 	static const struct gg_encoder *const encoders[] = {
@@ -355,7 +360,7 @@ static int build(struct gg_uplink_engine *u, const struct gg_uplink_setup *setup
 	u->component = setup->component;
 	u->self = setup->self;
 	u->name = gg_host_name(setup->host);
-	snprintf(u->pin_name, sizeof u->pin_name, "uplink/%.140s", u->name);
+	gg_uplink_pin_name(u->name, u->pin_name, sizeof u->pin_name);
 	u->backoff_min_ns = setup->backoff_min_ns ? setup->backoff_min_ns : GG_NS_PER_S;
 	u->backoff_max_ns = setup->backoff_max_ns ? setup->backoff_max_ns : 60 * GG_NS_PER_S;
 	u->since_ns = u->behind_since_ns = gg_loop_utc(u->all->loop);

@@ -58,6 +58,9 @@ void gg_uplinks_free(struct gg_uplinks *all);
 /* A gg_journal_follower; arg is the struct gg_uplinks. Thread: the journal's. */
 void gg_uplinks_follow(void *arg, const struct gg_record *r);
 
+/* The name under which an uplink's cursor pins the journal. Thread: any. */
+void gg_uplink_pin_name(const char *uplink, char *to, size_t size);
+
 struct gg_uplink_setup {
 	struct gg_host *host; /* of the instance; its name is the uplink's */
 	const struct gg_component *component;

@@ -2,13 +2,18 @@
 /*
  * A load generator for MQTT servers (3.1.1), one thread, epoll.
  *
- *   mqtt_load_bench in HOST:PORT  clients=10 window=500 qos=1 size=100 seconds=5 [topic=load/%d]
- * [subscribers=0] each client keeps `window` messages on their way; prints sent, acknowledged, rate, time to
- * PUBACK mqtt_load_bench reflex HOST:PORT rate=5000 seconds=5 in=machine/value out=reaction publishes numbers
- * that cross a rule's threshold with each message, and measures the time until the server's reaction comes
- * back on another connection, as the number it names mqtt_load_bench acked HOST:PORT clients=4 window=50
- * seconds=60 file=PATH as `in`, and writes the number of each message to the file once it is acknowledged:
- * for tests that kill the server and look for what is missing The last line is a JSON object.
+ * mqtt_load_bench in HOST:PORT  clients=10 window=500 qos=1 size=100 seconds=5 [topic=load%d/state]
+ *     [subscribers=0] [start=0]
+ *   each client keeps `window` messages on their way, numbered from `start` on; prints sent, acknowledged
+ *   (PUBACK, PUBREC), rate, time to the acknowledgement
+ * mqtt_load_bench reflex HOST:PORT rate=5000 seconds=5 in=machine/value out=reaction
+ *   publishes numbers that cross a rule's threshold with each message, and measures the time until the
+ *   server's reaction comes back on another connection, as the number it names
+ * mqtt_load_bench acked HOST:PORT clients=4 window=50 seconds=60 file=PATH
+ *   as `in`, and writes the number of each message to the file once it is acknowledged: for tests that kill
+ *   the server and look for what is missing
+ *
+ * The last line is a JSON object.
  */
 #include "base/json.h"
 #include "base/str.h"
@@ -45,7 +50,7 @@ struct client {
 static struct {
 	const char *mode;
 	struct sockaddr_in to;
-	unsigned clients, window, qos, size, subscribers, rate;
+	unsigned clients, window, qos, size, subscribers, rate, start;
 	double seconds;
 	const char *topic, *out_topic, *file;
 } o = {.clients = 10,
@@ -168,15 +173,21 @@ static void publish_next(struct client *c)
 
 /* ---- what comes back ---- */
 
-static void take_puback(struct client *c, const uint8_t *p)
+static void acknowledged(struct client *c, const uint8_t *p)
 {
 	uint16_t id = (uint16_t)(p[0] << 8 | p[1]);
-	c->in_flight--;
 	acked++;
 	if ((acked & 15) == 0)
 		add_latency(now_ns() - c->sent_ns[id]);
 	if (acked_file)
 		fprintf(acked_file, "%s %llu\n", c->topic, (unsigned long long)c->numbers[id]);
+}
+
+static void take_pubrec(struct client *c, const uint8_t *p)
+{
+	acknowledged(c, p);
+	put(c, "\x62\x02", 2);
+	put(c, p, 2);
 }
 
 static void take_publish(struct client *c, uint8_t flags, const uint8_t *p, size_t len)
@@ -223,8 +234,15 @@ static size_t take_packet(struct client *c, const uint8_t *p, size_t len)
 	case 3:
 		take_publish(c, p[0] & 0xf, p + at, rest);
 		break;
-	case 4:
-		take_puback(c, p + at);
+	case 4: /* PUBACK */
+		acknowledged(c, p + at);
+		c->in_flight--;
+		break;
+	case 5: /* PUBREC */
+		take_pubrec(c, p + at);
+		break;
+	case 7: /* PUBCOMP */
+		c->in_flight--;
 		break;
 	default:
 		break;
@@ -274,6 +292,7 @@ static struct client *connect_client(unsigned i, bool subscriber)
 	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 	fcntl(c->fd, F_SETFL, O_NONBLOCK);
 	c->subscriber = subscriber;
+	c->number = o.start;
 	const char *place = strstr(o.topic, "%d");
 	if (place)
 		snprintf(
@@ -424,7 +443,7 @@ static void read_option(const char *arg)
 		const char *name;
 		unsigned *value;
 	} numbers[] = {{"clients", &o.clients}, {"window", &o.window}, {"qos", &o.qos}, {"size", &o.size},
-		{"subscribers", &o.subscribers}, {"rate", &o.rate}};
+		{"subscribers", &o.subscribers}, {"rate", &o.rate}, {"start", &o.start}};
 	for (size_t i = 0; i < GG_COUNT(numbers); i++)
 		if (gg_str_is(key, numbers[i].name))
 			*numbers[i].value = (unsigned)strtoul(rest.p, NULL, 10);

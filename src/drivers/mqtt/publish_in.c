@@ -19,6 +19,12 @@ static void rate_over(struct gg_timer *t)
 	gg_connection_resume(GG_CONTAINER(t, struct connection, rate_timer), PAUSE_RATE);
 }
 
+static void pause_for(struct connection *c, int64_t wait_ns)
+{
+	gg_connection_pause(c, PAUSE_RATE);
+	gg_timer_start(c->broker->loop, &c->rate_timer, wait_ns, rate_over);
+}
+
 /* A token bucket that holds a second's worth. */
 static bool within_rate(struct connection *c)
 {
@@ -35,9 +41,8 @@ static bool within_rate(struct connection *c)
 		c->tokens -= 1;
 		return true;
 	}
-	gg_connection_pause(c, PAUSE_RATE);
 	int64_t wait_ns = (int64_t)((1 - c->tokens) * 1e9 / rate);
-	gg_timer_start(b->loop, &c->rate_timer, wait_ns > GG_NS_PER_MS ? wait_ns : GG_NS_PER_MS, rate_over);
+	pause_for(c, wait_ns > GG_NS_PER_MS ? wait_ns : GG_NS_PER_MS);
 	return false;
 }
 
@@ -145,8 +150,6 @@ bool gg_publish_in(struct connection *c, struct gg_mqtt_publish *p)
 		gg_connection_end(c, reason, gg_mqtt_reason_text(reason));
 		return true;
 	}
-	b->received++;
-	gg_count(b->count.in[p->qos], 1);
 	if (p->qos == 2 && gg_session_received(c->session, p->packet_id)) {
 		if (gg_promise_ack(c, GG_MQTT_PUBREC, p->packet_id, 0) <
 			0) /* again: taken, not routed twice */
@@ -163,7 +166,14 @@ bool gg_publish_in(struct connection *c, struct gg_mqtt_publish *p)
 		reason = GG_MQTT_IMPLEMENTATION;
 	} else {
 		reason = gg_broker_route(b, c, c->session, p, hold, NULL);
+		if (reason ==
+			GG_MQTT_IMPLEMENTATION) { /* nothing has happened yet: again, when there is memory */
+			pause_for(c, 10 * GG_NS_PER_MS);
+			return false;
+		}
 	}
+	b->received++;
+	gg_count(b->count.in[p->qos], 1);
 	if (p->qos && !c->closing)
 		answer(c, p, reason);
 	return true;
