@@ -18,6 +18,9 @@ struct gg_driver_ops {
 	/* After many records: write what is still valid anew with gg_host_keep(); what was kept before may
 	 * go. */
 	void (*compact)(void *self);
+	/* An entry of the registry was changed or removed: whoever is connected under it has to log in anew.
+	 */
+	void (*revoked)(void *self, struct gg_str id);
 };
 
 #endif

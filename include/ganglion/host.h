@@ -162,6 +162,7 @@ struct gg_grant {
 	uint32_t device;      /* who it is; GG_NONE = an anonymous local client or application */
 	bool any_topic;       /* may use all topics (an application), not only its own */
 	struct gg_str topics; /* MQTT filters it may use beyond its own, a line each; valid during the call */
+	struct gg_str id;     /* of its entry in the registry; empty: nobody known; valid during the call */
 };
 
 /* Checks against the device registry off the loop; granted() is called once on the loop. The strings of login

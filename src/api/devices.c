@@ -210,7 +210,7 @@ static void keep(struct registering *job)
 	if (rc < 0) {
 		gg_api_problem_error(c, &e);
 	} else {
-		gg_gateway_forget_logins();
+		gg_gateway_revoke(gg_str(job->entry.id));
 		answer_device(c, job->status, gg_str(job->entry.id), job->token);
 	}
 	OPENSSL_cleanse(job, sizeof *job);
@@ -324,6 +324,6 @@ void gg_api_device_remove(struct gg_api_call *c)
 		gg_api_problem_error(c, &e);
 		return;
 	}
-	gg_gateway_forget_logins();
+	gg_gateway_revoke(c->parts[0]);
 	gg_api_done(c);
 }

@@ -118,6 +118,8 @@ int gg_registry_open(struct gg_catalog *c, struct gg_error *e);
 void gg_registry_close(void);
 /* After a change of the registry. */
 void gg_gateway_forget_logins(void);
+/* After a change of a registry entry: forgets logins, and has drivers end connections made under it. */
+void gg_gateway_revoke(struct gg_str id);
 
 /* ---- time: UTC that never steps back (clock.c). Thread: any ---- */
 int64_t gg_gateway_utc(void);

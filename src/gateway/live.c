@@ -79,3 +79,41 @@ void gg_gateway_resume_drivers(void)
 {
 	gg_gateway_find_live(post_resume, NULL);
 }
+
+struct revocation {
+	void *host;
+	char id[];
+};
+
+static void revoke(void *arg, int64_t number)
+{
+	struct revocation *r = arg;
+	struct gg_host *h = gg_gateway_live(r->host);
+	(void)number;
+	if (h)
+		h->component->driver->revoked(h->self, gg_str(r->id));
+	free(r);
+}
+
+static bool post_revoked(const struct gg_host *h, void *arg)
+{
+	const struct gg_str *id = arg;
+	if (h->component->kind != GG_DRIVER || !h->component->driver->revoked)
+		return false;
+	struct revocation *r = malloc(sizeof *r + id->len + 1);
+	if (!r) {
+		gg_log(GG_ERROR, h->name, "out of memory: what is connected under a changed entry stays",
+			GG_SV("entry", *id));
+		return false;
+	}
+	r->host = (void *)(uintptr_t)h;
+	gg_str_copy(r->id, id->len + 1, *id);
+	gg_loop_post_sure(h->loop, revoke, r, 0);
+	return false;
+}
+
+void gg_gateway_revoke(struct gg_str id)
+{
+	gg_gateway_forget_logins();
+	gg_gateway_find_live(post_revoked, &id);
+}

@@ -34,6 +34,7 @@ struct login {
 	uint8_t mac[32];
 	bool right;
 	struct gg_buf topics; /* grant.topics */
+	char id[132];         /* grant.id */
 	char bytes[];
 };
 
@@ -94,6 +95,8 @@ static int grant_to(struct login *l, const struct gg_registered *r)
 {
 	if (!r->enabled)
 		return -EACCES;
+	gg_str_copy(l->id, sizeof l->id, gg_str(r->id));
+	l->grant.id = gg_str(l->id);
 	l->grant.any_topic = r->application;
 	int rc = grant_configured(l, r->id);
 	if (rc < 0 || r->application)

@@ -189,6 +189,25 @@ class Secured(WithSecuredGateway):
             self.assertEqual(done.stdout.strip(), "x/y/z hello 1", done.stderr)
 
 
+class Revocation(unittest.TestCase):
+    def test_a_device_whose_registration_is_removed_or_changed_is_ended(self):
+        with Gateway({"site": "test", "drivers": {"mqtt": {
+                "listen": "127.0.0.1:{mqtt_port}", "anonymous": "never",
+                "topics": {"{device}/{signal}": "plain"}}}}) as gateway:
+            clients = {}
+            for name in ("pump", "valve", "panel"):
+                status, made = gateway.api("POST", "/api/v1/devices",
+                                           {"id": name, "token": True, "application": name == "panel"})
+                self.assertEqual(status, 201, made)
+                clients[name] = Client(gateway.mqtt_port, user=name, password=made["token"])
+                self.addCleanup(clients[name].leave)
+            self.assertEqual(gateway.api("DELETE", "/api/v1/devices/pump")[0], 204)
+            self.assertEqual(gateway.api("PUT", "/api/v1/devices/panel", {"enabled": False})[0], 200)
+            self.assertTrue(clients["pump"].gone.wait(5))
+            self.assertTrue(clients["panel"].gone.wait(5))
+            self.assertEqual(clients["valve"].say("valve/x", "1"), "Success")
+
+
 class Guessing(unittest.TestCase):
     def test_who_guesses_passwords_is_slowed_down_and_others_are_not_locked_out_for_ever(self):
         gateway = Gateway({"site": "test", "drivers": {"mqtt": {

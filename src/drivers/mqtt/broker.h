@@ -178,6 +178,7 @@ struct connection {
 	struct login *login;
 	uint32_t device;
 	bool any_topic;
+	char *id;     /* of its entry in the registry; NULL: none */
 	char *topics; /* filters beyond its own, a line each; NULL: none */
 	/* what the client can take */
 	uint32_t receive_maximum, maximum_packet;

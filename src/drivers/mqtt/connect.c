@@ -210,6 +210,7 @@ static void granted(void *arg, const struct gg_grant *g)
 	}
 	c->device = g->device;
 	c->any_topic = g->any_topic;
+	c->id = g->id.len ? gg_str_dup(g->id) : NULL;
 	c->topics = g->topics.len ? gg_str_dup(g->topics) : NULL;
 	if (g->status == 0)
 		establish(c, &p.connect);

@@ -116,6 +116,7 @@ static void on_closed(void *arg, struct gg_stream *s, int status, const char *re
 	for (size_t i = 0; c->aliases && i < UINT8_MAX; i++)
 		free(c->aliases[i]);
 	free(c->aliases);
+	free(c->id);
 	free(c->topics);
 	if (c->previous)
 		c->previous->next = c->next;

@@ -193,6 +193,15 @@ static void resume(void *self)
 	gg_promise_resume(self);
 }
 
+static void revoked(void *self, struct gg_str id)
+{
+	const struct broker *b = self;
+	for (struct connection *c = b->connections; c; c = c->next)
+		if (c->id && gg_str_is(id, c->id))
+			gg_connection_end(
+				c, GG_MQTT_ADMINISTRATIVE, "its registration was changed or removed");
+}
+
 static void kept(void *self, struct gg_str record)
 {
 	gg_persist_replay(self, record);
@@ -209,6 +218,7 @@ static const struct gg_driver_ops ops = {
 	.resume = resume,
 	.kept = kept,
 	.compact = compact,
+	.revoked = revoked,
 };
 
 const struct gg_component gg_driver_mqtt = {
