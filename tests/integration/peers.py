@@ -182,3 +182,8 @@ class Broker:
         if self.process and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+
+    def end(self):
+        """In order: whatever sessions it has are on disk then, also those of the last moment."""
+        self.process.terminate()
+        self.process.wait(20)

@@ -168,7 +168,7 @@ class StoreAndForward(WithBroker):
         speaker = self.speaker()
         speaker.say("press/x", "0")
         self.wait_values(1)
-        self.broker.kill()
+        self.broker.end()
         wait_until(lambda: self.gateway.metric("ganglion_uplink_up") == 0, 20, "the link is down")
         for i in range(1, 400):
             speaker.say("press/x", str(i))
