@@ -264,7 +264,7 @@ static void what_a_full_disk_refused_goes_to_the_journal_alone(void **state)
 	up(1, slow_journal(), 2, &host);
 	wait_done();
 	struct gg_batch *b = next_batch(hasty);
-	gg_batch_freeze(b); /* as it is when its driver tries again */
+	gg_batch_freeze(b);                                         /* as it is when its driver tries again */
 	gg_loop_call(gg_gateway.shards[0]->loop, nothing, NULL, 0); /* what came before is through */
 	assert_int_equal(gg_journal_flush(gg_gateway.journal), 0);
 	gg_last_get(hasty->signals[0], &before);
