@@ -56,6 +56,9 @@ struct gg_batch {
 
 /* Room for at least so many samples and tail bytes. NULL when the budget is used up. Owner: the caller. */
 struct gg_batch *gg_batch_new(uint32_t samples, uint32_t tail_bytes);
+/* The same for what can't be held back: what a pipeline has made, what is read from disk. It may use a
+ * quarter more than the budget, so that drivers, who can wait, do not starve it. */
+struct gg_batch *gg_batch_new_urgent(uint32_t samples, uint32_t tail_bytes);
 struct gg_batch *gg_batch_ref(struct gg_batch *b);
 /* Accepts NULL; returns NULL. */
 struct gg_batch *gg_batch_unref(struct gg_batch *b);

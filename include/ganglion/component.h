@@ -4,13 +4,15 @@
  * options and how much private memory an instance needs; the core allocates that memory, zeroed, fills the
  * options into it and calls the life cycle:
  *
- *   init   options are filled; check what the table can't; build, but touch nothing outside. May fail with a
- * text. start  on the instance's loop thread: open, listen, connect. May fail with a text; then fini follows.
- *   update on the loop thread: `fresh` is an instance filled and checked like a new one of which only options
- * marked GG_LIVE differ; take them over. May be absent: then every change restarts. close  on the loop
- * thread: stop taking anything in, start shutting down. Never blocks. stop   may wait for what close started
- * (on the control thread, the loop still runs). Bounded: 5 s. fini   frees what init and start took; accepts
- * half-built; the memory itself is the core's.
+ * - init: options are filled; check what the table can't; build, but touch nothing outside. May fail with a
+ *   text.
+ * - start, on the instance's loop thread: open, listen, connect. May fail with a text; then fini follows.
+ * - update, on the loop thread: `fresh` is an instance filled and checked like a new one of which only
+ * options marked GG_LIVE differ; take them over. May be absent: then every change restarts.
+ * - close, on the loop thread: stop taking anything in, start shutting down. Never blocks.
+ * - stop, on the control thread while the loop still runs: may wait for what close started. Bounded: 5 s.
+ * - fini, on the loop thread while it runs, for timers and watches lie there: frees what init and start took;
+ *   accepts half-built; the memory itself is the core's.
  *
  * A missing callback means there is nothing to do. The ops of its kind stand beside.
  */

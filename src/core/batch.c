@@ -62,9 +62,11 @@ static void give_back(void)
 	pthread_mutex_unlock(&pool.lock);
 }
 
-static bool take_budget(size_t size)
+static bool take_budget(size_t size, bool urgent)
 {
 	size_t used = atomic_fetch_add(&pool.memory, size), budget = atomic_load(&pool.budget);
+	if (urgent)
+		budget += budget / 4;
 	/* A large one passes while half is free, however small the budget: else it could never be read back.
 	 */
 	if (used + size <= budget || used <= budget / 2)
@@ -73,13 +75,13 @@ static bool take_budget(size_t size)
 	return false;
 }
 
-static struct gg_batch *from_heap(unsigned class)
+static struct gg_batch *from_heap(unsigned class, bool urgent)
 {
 	size_t size = class_size(class);
-	bool ok = take_budget(size);
+	bool ok = take_budget(size, urgent);
 	if (!ok) {
 		give_back();
-		ok = take_budget(size);
+		ok = take_budget(size, urgent);
 	}
 	struct gg_batch *b = ok ? malloc(size) : NULL;
 	if (ok && !b)
@@ -87,7 +89,7 @@ static struct gg_batch *from_heap(unsigned class)
 	return b;
 }
 
-struct gg_batch *gg_batch_new(uint32_t samples, uint32_t tail_bytes)
+static struct gg_batch *batch_new(uint32_t samples, uint32_t tail_bytes, bool urgent)
 {
 	if (samples > GG_BATCH_SAMPLES || tail_bytes > GG_BATCH_TAIL)
 		return NULL;
@@ -97,7 +99,7 @@ struct gg_batch *gg_batch_new(uint32_t samples, uint32_t tail_bytes)
 		class ++;
 	struct gg_batch *b = from_pool(class);
 	if (!b)
-		b = from_heap(class);
+		b = from_heap(class, urgent);
 	if (!b)
 		return NULL;
 	/* What the class has beyond the wish goes to the samples, so that a maker rarely has to grow. */
@@ -112,6 +114,16 @@ struct gg_batch *gg_batch_new(uint32_t samples, uint32_t tail_bytes)
 	b->size_class = (uint8_t) class;
 	atomic_init(&b->refs, 1);
 	return b;
+}
+
+struct gg_batch *gg_batch_new(uint32_t samples, uint32_t tail_bytes)
+{
+	return batch_new(samples, tail_bytes, false);
+}
+
+struct gg_batch *gg_batch_new_urgent(uint32_t samples, uint32_t tail_bytes)
+{
+	return batch_new(samples, tail_bytes, true);
 }
 
 struct gg_batch *gg_batch_ref(struct gg_batch *b)

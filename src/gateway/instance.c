@@ -119,11 +119,21 @@ void gg_instance_end(struct gg_host *h)
 	atomic_store(&h->state, GG_INSTANCE_ENDED);
 }
 
+static void do_fini(void *arg, int64_t number)
+{
+	struct gg_host *h = arg;
+	(void)number;
+	h->component->fini(h->self);
+}
+
+/* fini on the loop too: what it takes down (timers, watches) shares the loop with others. */
 struct gg_host *gg_instance_free(struct gg_host *h)
 {
 	if (!h)
 		return NULL;
-	if (h->self && h->component->fini)
+	if (h->self && h->component->fini && h->loop)
+		gg_loop_call(h->loop, do_fini, h, 0);
+	else if (h->self && h->component->fini)
 		h->component->fini(h->self);
 	gg_arena_done(&h->arena);
 	free(h->self);

@@ -53,20 +53,32 @@ static void report(void *arg, const struct gg_event_report *r)
 		gg_event(r);
 }
 
-static uint64_t known_event(void *ctx, const char *kind, struct gg_str key)
+/* ---- what rules do to the world: the live ones, which also ask the book ---- */
+
+static uint64_t rule_event(void *ctx, const struct gg_event_report *r)
+{
+	return gg_rule_ops_live.event(ctx, r);
+}
+
+static void rule_trace(void *ctx, uint64_t event, struct gg_str step_json)
+{
+	gg_rule_ops_live.trace(ctx, event, step_json);
+}
+
+static int rule_run(void *ctx, const struct gg_rule_action *a, const struct gg_trigger *t,
+	struct gg_call *call, struct gg_error *e)
+{
+	return gg_rule_ops_live.run(ctx, a, t, call, e);
+}
+
+static uint64_t rule_known(void *ctx, const char *kind, struct gg_str key)
 {
 	(void)ctx;
 	return gg_events_open_id(kind, key);
 }
 
-/* The live ones, which also ask the book. */
-static const struct gg_rule_ops *rule_ops(void)
-{
-	static struct gg_rule_ops ops;
-	ops = gg_rule_ops_live;
-	ops.known = known_event;
-	return &ops;
-}
+static const struct gg_rule_ops rule_ops = {
+	.event = rule_event, .trace = rule_trace, .run = rule_run, .known = rule_known};
 
 int gg_shards_plan(struct gg_gateway *g, const struct gg_config *c, uint64_t revision, struct gg_plan **plans,
 	struct gg_error *e)
@@ -75,7 +87,7 @@ int gg_shards_plan(struct gg_gateway *g, const struct gg_config *c, uint64_t rev
 		struct gg_plan_options o = {.site = &c->site,
 			.loop = g->shards[i]->loop,
 			.rules = i == 0,
-			.rule_ops = rule_ops(),
+			.rule_ops = &rule_ops,
 			.event = report,
 			.revision = revision};
 		int rc = gg_plan_new(&o, &plans[i], e);

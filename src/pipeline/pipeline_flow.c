@@ -207,7 +207,7 @@ void pipeline_flush(struct gg_pipeline *p, const struct gg_pipeline_sink *sink)
 {
 	struct run_buffer *o = &p->out;
 	if (o->count && sink) {
-		struct gg_batch *b = gg_batch_new(o->count, (uint32_t)p->out_text.len);
+		struct gg_batch *b = gg_batch_new_urgent(o->count, (uint32_t)p->out_text.len);
 		if (b) {
 			memcpy(b->samples, o->samples, o->count * sizeof *o->samples);
 			b->count = o->count;

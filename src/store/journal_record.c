@@ -317,7 +317,7 @@ int gg_batch_decode(
 	if (d.r.failed || device > l->device_count || count > GG_BATCH_SAMPLES || count > left ||
 		strings > left || strings > GG_BATCH_TAIL)
 		return -EINVAL;
-	d.b = gg_batch_new((uint32_t)count, (uint32_t)strings);
+	d.b = gg_batch_new_urgent((uint32_t)count, (uint32_t)strings);
 	if (!d.b)
 		return -ENOMEM;
 	d.b->device = device ? l->devices[device - 1] : (uint32_t)GG_NONE;
