@@ -44,7 +44,6 @@ const char *gg_event_state_name(enum gg_event_state s)
 
 struct report {
 	uint64_t id;
-	bool recovered; /* a stage told it while its state was made again: it may have told it before */
 	struct gg_event_report r; /* its strings lie behind */
 	char bytes[];
 };
@@ -79,7 +78,7 @@ uint64_t gg_event(const struct gg_event_report *r)
 	uint64_t id = next_id();
 	if (copy) {
 		char *at = copy->bytes;
-		*copy = (struct report){id, gg_gateway.recovering, *r};
+		*copy = (struct report){id, *r};
 		copy->r.kind = put(&at, kind).p;
 		copy->r.key = put(&at, r->key);
 		copy->r.title = put(&at, title);
@@ -333,15 +332,6 @@ static void repeat_event(struct gg_event_entry *e, const struct report *rep)
 	renew_title(e, rep->r.title);
 }
 
-/* What the book knows already, from before the crash, it does not take again; what it had not heard, it does.
- */
-static bool is_known(const struct gg_event_entry *e, const struct report *rep)
-{
-	if (!rep->recovered || rep->r.clear || !e)
-		return false;
-	return rep->r.time_ns <= (e->cleared_ns > e->opened_ns ? e->cleared_ns : e->opened_ns);
-}
-
 static void take_report(void *arg, int64_t number)
 {
 	struct report *rep = arg;
@@ -350,9 +340,7 @@ static void take_report(void *arg, int64_t number)
 	struct gg_event_entry *e = gg_map_get_ptr(&book.by_key, key);
 	bool open = e && e->state != GG_EVENT_CLEARED;
 	(void)number;
-	if (is_known(e, rep))
-		;
-	else if (rep->r.clear && open)
+	if (rep->r.clear && open)
 		clear_event(e, &rep->r);
 	else if (!rep->r.clear && open)
 		repeat_event(e, rep);
@@ -360,8 +348,7 @@ static void take_report(void *arg, int64_t number)
 		reopen_event(e, rep);
 	else if (!rep->r.clear)
 		open_event(rep, key);
-	/* Rules have their state from the same time; and a repetition is none to act upon. */
-	if (!rep->recovered && rep->r.clear == open)
+	if (rep->r.clear == open) /* a repetition is none to act upon */
 		gg_events_tell_rules(&rep->r);
 	free(rep);
 }

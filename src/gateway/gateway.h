@@ -37,7 +37,6 @@ struct gg_gateway {
 	struct gg_host *drivers, *uplinks; /* lists, control thread */
 	int64_t started_ns, ready_ns;      /* UTC; monotonic from start to ready */
 	bool ready;
-	bool recovering; /* before the loops run: what stages report was reported before, mostly */
 };
 
 /* The one there is. */

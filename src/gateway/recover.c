@@ -322,7 +322,6 @@ static int read_all(struct recovery *r, uint64_t from, uint64_t end, unsigned ki
 
 static void set_recovering(struct gg_gateway *g, bool on)
 {
-	g->recovering = on;
 	for (unsigned i = 0; i < g->shard_count; i++) {
 		g->shards[i]->recovering = on;
 		g->shards[i]->rules_know = false;

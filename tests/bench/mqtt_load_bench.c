@@ -50,7 +50,7 @@ struct client {
 static struct {
 	const char *mode;
 	struct sockaddr_in to;
-	unsigned clients, window, qos, size, subscribers, rate, start;
+	unsigned count, clients, window, qos, size, subscribers, rate, start;
 	double seconds;
 	const char *topic, *out_topic, *file;
 } o = {.clients = 10,
@@ -392,7 +392,7 @@ static void run_in(void)
 	for (unsigned i = 0; i < o.clients; i++)
 		connect_client(i, false);
 	int64_t began = now_ns(), end = began + (int64_t)(o.seconds * 1e9);
-	while (now_ns() < end && lost_connections < client_count) {
+	while ((o.count ? acked < o.count : now_ns() < end) && lost_connections < client_count) {
 		for (unsigned i = 0; i < client_count; i++)
 			fill(clients[i]);
 		turn(o.qos ? 10 : 0);
@@ -443,7 +443,7 @@ static void read_option(const char *arg)
 		const char *name;
 		unsigned *value;
 	} numbers[] = {{"clients", &o.clients}, {"window", &o.window}, {"qos", &o.qos}, {"size", &o.size},
-		{"subscribers", &o.subscribers}, {"rate", &o.rate}, {"start", &o.start}};
+		{"subscribers", &o.subscribers}, {"rate", &o.rate}, {"count", &o.count}, {"start", &o.start}};
 	for (size_t i = 0; i < GG_COUNT(numbers); i++)
 		if (gg_str_is(key, numbers[i].name))
 			*numbers[i].value = (unsigned)strtoul(rest.p, NULL, 10);
