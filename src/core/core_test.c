@@ -57,6 +57,45 @@ static void a_full_mailbox_says_so_and_keeps_the_order(void **state)
 	gg_loop_free(loop);
 }
 
+static void post_next(void *arg, int64_t number)
+{
+	count_letter(NULL, number);
+	if (number < 3)
+		assert_int_equal(gg_loop_post(arg, post_next, arg, number + 1), 0);
+}
+
+static void a_chain_of_letters_to_itself_is_one_turn(void **state)
+{
+	struct gg_loop *loop = gg_loop_new("test", 4);
+	(void)state;
+	letters = 0;
+	assert_int_equal(gg_loop_post(loop, post_next, loop, 0), 0);
+	gg_loop_turn(loop, 0);
+	assert_int_equal(letters, 4);
+	gg_loop_free(loop);
+}
+
+static void post_without_end(void *arg, int64_t number)
+{
+	count_letter(NULL, number);
+	assert_int_equal(gg_loop_post(arg, post_without_end, arg, number + 1), 0);
+}
+
+static void letters_to_itself_never_keep_a_timer_waiting(void **state)
+{
+	struct gg_loop *loop = gg_loop_new("test", 4);
+	struct gg_timer t = {0};
+	(void)state;
+	fired = letters = 0;
+	assert_int_equal(gg_loop_post(loop, post_without_end, loop, 0), 0);
+	gg_timer_start(loop, &t, GG_NS_PER_MS, count_fire);
+	for (int64_t end = gg_clock_monotonic(&gg_clock_system) + 10 * GG_NS_PER_S;
+		!fired && gg_clock_monotonic(&gg_clock_system) < end;)
+		gg_loop_turn(loop, -1); /* which returns: there is a letter */
+	assert_int_equal(fired, 1);
+	gg_loop_free(loop);
+}
+
 static void letters_to_a_loop_that_ended_are_refused(void **state)
 {
 	struct gg_loop *loop = gg_loop_new("test", 4);
@@ -250,6 +289,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {TEST(timers_fire_in_order_and_stopped_ones_never),
 		TEST(a_full_mailbox_says_so_and_keeps_the_order),
+		TEST(a_chain_of_letters_to_itself_is_one_turn),
+		TEST(letters_to_itself_never_keep_a_timer_waiting),
 		TEST(letters_to_a_loop_that_ended_are_refused),
 		TEST(a_removed_watch_gets_no_call_even_if_it_was_ready),
 		TEST(batches_stay_within_their_budget_and_come_back),

@@ -3,10 +3,12 @@
 #include "core/mailbox.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-enum { EVENTS_PER_TURN = 256 };
+enum { EVENTS_PER_TURN = 256, ROUNDS = 4 /* of letters, in a turn */ };
 
 struct gg_loop {
 	int epoll_fd;
@@ -21,6 +23,7 @@ struct gg_loop {
 	int64_t now_ns, utc_ns;
 	int credit; /* of looking for letters before sleeping */
 	int nice;
+	bool prompt;
 	_Atomic int64_t busy_since;
 	pthread_t thread;
 	bool started, ending;
@@ -256,20 +259,28 @@ static const int64_t lazy_ns = 5 * GG_NS_PER_MS;
 
 int gg_loop_post(struct gg_loop *loop, void (*fn)(void *arg, int64_t number), void *arg, int64_t number)
 {
-	return gg_mailbox_send(&loop->mailbox, &(struct gg_letter){fn, arg, number}, GG_MAIL_USUAL);
+	return gg_mailbox_send(
+		&loop->mailbox, &(struct gg_letter){fn, arg, number}, GG_MAIL_USUAL, current == loop);
 }
 
 int gg_loop_post_lazy(struct gg_loop *loop, void (*fn)(void *arg, int64_t number), void *arg, int64_t number)
 {
-	return gg_mailbox_send(&loop->mailbox, &(struct gg_letter){fn, arg, number}, GG_MAIL_LAZY);
+	return gg_mailbox_send(
+		&loop->mailbox, &(struct gg_letter){fn, arg, number}, GG_MAIL_LAZY, current == loop);
 }
 
 int gg_loop_post_sure(struct gg_loop *loop, void (*fn)(void *arg, int64_t number), void *arg, int64_t number)
 {
-	return gg_mailbox_send(&loop->mailbox, &(struct gg_letter){fn, arg, number}, GG_MAIL_SURE);
+	return gg_mailbox_send(
+		&loop->mailbox, &(struct gg_letter){fn, arg, number}, GG_MAIL_SURE, current == loop);
 }
 
 static void look_for_lazy(struct gg_timer *t);
+
+static bool has_letters(const struct gg_loop *loop)
+{
+	return atomic_load_explicit(&loop->mailbox.told, memory_order_acquire);
+}
 
 static void run_letters(struct gg_loop *loop)
 {
@@ -306,7 +317,7 @@ void gg_loop_end(struct gg_loop *loop)
 static int wait_ms(const struct gg_loop *loop, int64_t max_wait_ns)
 {
 	int64_t wait = max_wait_ns;
-	if (loop->deferred)
+	if (loop->deferred || has_letters(loop))
 		wait = 0;
 	if (loop->timers) {
 		int64_t until = loop->heap[0]->due_ns - gg_clock_monotonic(&gg_clock_system);
@@ -333,7 +344,7 @@ static bool look(struct gg_loop *loop)
 {
 	for (int64_t end = gg_clock_monotonic(&gg_clock_system) + look_ns;;) {
 		for (int i = 0; i < 20; i++) {
-			if (atomic_load_explicit(&loop->mailbox.told, memory_order_acquire))
+			if (has_letters(loop))
 				return true;
 			pause_briefly();
 		}
@@ -363,6 +374,28 @@ void gg_loop_set_nice(struct gg_loop *loop, int nice)
 	loop->nice = nice;
 }
 
+void gg_loop_set_prompt(struct gg_loop *loop)
+{
+	loop->prompt = true;
+}
+
+/* struct sched_attr of <linux/sched/types.h>, which cannot be included beside <sched.h>. */
+struct sched_attr_first {
+	uint32_t size, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime, deadline, period;
+};
+
+/* A kernel that does not know slices of ordinary threads takes no notice. */
+static void ask_for_short_slice(int nice)
+{
+	struct sched_attr_first a = {
+		.size = sizeof a, .policy = SCHED_OTHER, .nice = nice, .runtime = 100 * GG_NS_PER_US};
+	syscall(SYS_sched_setattr, 0, &a, 0);
+}
+
 void gg_loop_turn(struct gg_loop *loop, int64_t max_wait_ns)
 {
 	struct gg_loop *outer = current;
@@ -374,12 +407,10 @@ void gg_loop_turn(struct gg_loop *loop, int64_t max_wait_ns)
 	atomic_store_explicit(&loop->busy_since, loop->now_ns, memory_order_relaxed);
 	loop->ready_count = n > 0 ? n : 0;
 	loop->ready_at = 0;
-	bool letters = false;
-	for (int i = 0; i < loop->ready_count; i++)
-		letters |= loop->ready[i].data.ptr == NULL;
 	run_timers(loop);
 	run_watches(loop);
-	if (letters)
+	/* Letters to itself are answered within the turn, so that a chain of them is one wake-up. */
+	for (int i = 0; i < ROUNDS && has_letters(loop); i++)
 		run_letters(loop);
 	run_deferred(loop);
 	current = outer;
@@ -389,6 +420,8 @@ void gg_loop_run(struct gg_loop *loop)
 {
 	if (loop->nice)
 		setpriority(PRIO_PROCESS, 0, loop->nice); /* on Linux: of this thread */
+	if (loop->prompt)
+		ask_for_short_slice(loop->nice);
 	current = loop;
 	while (!loop->ending)
 		gg_loop_turn(loop, -1);

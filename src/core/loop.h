@@ -34,6 +34,9 @@ void gg_loop_join(struct gg_loop *loop);
 void gg_loop_call(struct gg_loop *loop, void (*fn)(void *arg, int64_t number), void *arg, int64_t number);
 /* How much it stands back for others when the processor is busy: nice(2) of its thread. Before it runs. */
 void gg_loop_set_nice(struct gg_loop *loop, int nice);
+/* Its turns are short and somebody waits for each: when it wakes it goes before a thread that has been
+ * working for a while (a short slice, Linux 6.12 and later). Before it runs. */
+void gg_loop_set_prompt(struct gg_loop *loop);
 const char *gg_loop_name(const struct gg_loop *loop);
 /* Letters refused because the mailbox was full, turns taken, and ns spent working. Thread: any. */
 uint64_t gg_loop_refused(const struct gg_loop *loop);

@@ -39,7 +39,7 @@ static int add(struct gg_letters *l, const struct gg_letter *letter)
 	return 0;
 }
 
-int gg_mailbox_send(struct gg_mailbox *m, const struct gg_letter *letter, enum gg_mail how)
+int gg_mailbox_send(struct gg_mailbox *m, const struct gg_letter *letter, enum gg_mail how, bool own)
 {
 	pthread_mutex_lock(&m->lock);
 	bool full = m->in.count >= m->max && how != GG_MAIL_SURE;
@@ -51,7 +51,7 @@ int gg_mailbox_send(struct gg_mailbox *m, const struct gg_letter *letter, enum g
 	pthread_mutex_unlock(&m->lock);
 	if (rc == -EAGAIN)
 		atomic_fetch_add(&m->refused, 1);
-	if (wake) {
+	if (wake && !own) {
 		uint64_t one = 1;
 		while (write(m->wake_fd, &one, sizeof one) < 0 && errno == EINTR)
 			;

@@ -33,7 +33,7 @@ struct gg_mailbox {
 	struct gg_letters out; /* the taker's */
 	size_t max;
 	bool closed;
-	_Atomic bool told; /* the eventfd was written since the last take */
+	_Atomic bool told; /* something has come since the last take, and the taker knows */
 	bool lazy;         /* a lazy letter has come since the last take */
 	bool ticking;      /* the taker looks by itself */
 	int wake_fd;
@@ -45,8 +45,9 @@ int gg_mailbox_init(struct gg_mailbox *m, size_t max);
 void gg_mailbox_done(struct gg_mailbox *m);
 enum gg_mail { GG_MAIL_USUAL, GG_MAIL_LAZY, GG_MAIL_SURE /* may exceed the maximum: returning ownership */ };
 
-/* Errors: -EAGAIN full, -ESHUTDOWN closed, -ENOMEM. */
-int gg_mailbox_send(struct gg_mailbox *m, const struct gg_letter *letter, enum gg_mail how);
+/* own: the sender is the taker, who looks at `told` before it sleeps and needs no wake-up. Errors: -EAGAIN
+ * full, -ESHUTDOWN closed, -ENOMEM. */
+int gg_mailbox_send(struct gg_mailbox *m, const struct gg_letter *letter, enum gg_mail how, bool own);
 /* More than half is taken. */
 bool gg_mailbox_is_crowded(struct gg_mailbox *m);
 /* All that has come; valid until the next take. *ret_lazy: a lazy letter was among it, so look again soon. */

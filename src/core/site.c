@@ -185,7 +185,8 @@ const struct gg_option gg_site_options[] = {
 	GG_OPTION(struct gg_site, data_dir, STRING, .flags = GG_FILE,
 		.help = "Folder for the journal, the history, the catalog and old configurations"),
 	GG_OPTION(struct gg_site, shards, UINT, .def = "auto", .min = "1", .max = "64", .choices = automatic,
-		.help = "Threads that run pipelines; auto: one less than there are cores"),
+		.help = "Threads that run pipelines; auto: one less than there are cores, "
+			"and with one or two cores the thread of the drivers"),
 	GG_OPTION(struct gg_site, log, GROUP, .sub = log_options, .help = "The log on standard error"),
 	GG_OPTION(struct gg_site, limits, GROUP, .sub = limits_options, .help = "What the gateway may use"),
 	GG_OPTION(struct gg_site, journal, GROUP, .sub = journal_options,

@@ -62,6 +62,7 @@ static int make_loops(struct gg_gateway *g, struct gg_error *e)
 		return gg_error_set(e, -ENOMEM, "no memory or descriptors for the loops");
 	/* When the processor is busy, what reacts goes first: drivers and shards; then what keeps and tells.
 	 */
+	gg_loop_set_prompt(g->io);
 	gg_loop_set_nice(g->control, 5);
 	gg_loop_set_nice(g->north, 3);
 	int rc = gg_work_start(WORKERS);

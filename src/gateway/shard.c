@@ -8,7 +8,7 @@
 
 enum { MAILBOX = 8192, STATE_MAX = 256 << 20 };
 
-struct gg_shard *gg_shard_new(unsigned number, struct gg_journal *journal)
+struct gg_shard *gg_shard_new(unsigned number, struct gg_loop *loop, struct gg_journal *journal)
 {
 	char name[16], label[32];
 	struct gg_shard *s = calloc(1, sizeof *s);
@@ -19,7 +19,10 @@ struct gg_shard *gg_shard_new(unsigned number, struct gg_journal *journal)
 	s->number = number;
 	s->of = 1;
 	s->journal = journal;
-	s->loop = gg_loop_new(name, MAILBOX);
+	s->own_loop = !loop;
+	s->loop = loop ? loop : gg_loop_new(name, MAILBOX);
+	if (s->own_loop && s->loop)
+		gg_loop_set_prompt(s->loop);
 	s->keep = malloc(GG_BATCH_SAMPLES);
 	if (!s->loop || !s->keep) {
 		gg_shard_free(s);
@@ -50,7 +53,8 @@ void gg_shard_free(struct gg_shard *s)
 	for (size_t i = 0; i < s->late_count; i++)
 		gg_batch_unref(s->late[s->late_first + i].batch);
 	free(s->late);
-	gg_loop_free(s->loop);
+	if (s->own_loop)
+		gg_loop_free(s->loop);
 	free(s->keep);
 	free(s);
 }

@@ -44,6 +44,7 @@ struct gg_late {
 struct gg_shard {
 	unsigned number, of; /* of how many */
 	struct gg_loop *loop;
+	bool own_loop;
 	struct gg_journal *journal; /* NULL in a replay of what is not live */
 	struct gg_shard *home;      /* where rules over several devices live; NULL on shard 0 */
 	struct gg_plan *plan;
@@ -71,8 +72,8 @@ struct gg_shard {
 	void *derived_arg;
 };
 
-/* Makes it with its loop, not started. NULL when out of memory. Thread: control. */
-struct gg_shard *gg_shard_new(unsigned number, struct gg_journal *journal);
+/* Makes it with a loop of its own, not started, or on `loop`. NULL when out of memory. Thread: control. */
+struct gg_shard *gg_shard_new(unsigned number, struct gg_loop *loop, struct gg_journal *journal);
 void gg_shard_free(struct gg_shard *s);
 /* Hands a batch over; on failure it stays the caller's. Errors: -EAGAIN no room, -ESHUTDOWN. Thread: any. */
 int gg_shard_send(struct gg_shard *s, struct gg_batch *b);

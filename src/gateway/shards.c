@@ -24,8 +24,10 @@ static unsigned wanted_shards(const struct gg_site *site)
 int gg_shards_make(struct gg_gateway *g, struct gg_error *e)
 {
 	unsigned wanted = wanted_shards(&g->config->site);
+	/* Where cores are few, a thread of its own costs more than it gives: docs/decisions/0012. */
+	bool with_drivers = !g->config->site.shards && wanted == 1;
 	for (unsigned i = 0; i < wanted; i++) {
-		g->shards[i] = gg_shard_new(i, g->journal);
+		g->shards[i] = gg_shard_new(i, with_drivers ? g->io : NULL, g->journal);
 		if (!g->shards[i])
 			return gg_error_set(e, -ENOMEM, "no memory for %u shards", wanted);
 		g->shards[i]->home = i ? g->shards[0] : NULL;
@@ -41,7 +43,8 @@ int gg_shards_start(struct gg_gateway *g)
 	for (unsigned i = 0; i < g->shard_count && rc == 0; i++) {
 		gg_shard_arm(g->shards[i]);
 		gg_shard_checkpoints_start(g->shards[i]);
-		rc = gg_loop_start(g->shards[i]->loop);
+		if (g->shards[i]->own_loop)
+			rc = gg_loop_start(g->shards[i]->loop);
 	}
 	return rc;
 }
@@ -177,6 +180,8 @@ void gg_shards_stop(struct gg_gateway *g)
 	for (unsigned i = g->shard_count; i-- > 0;) { /* shard 0, the others' home, is the last */
 		struct gg_shard *s = g->shards[i];
 		gg_loop_call(s->loop, last_checkpoint, s, 0);
+		if (!s->own_loop)
+			continue;
 		gg_loop_end(s->loop);
 		gg_loop_join(s->loop);
 	}

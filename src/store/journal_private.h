@@ -90,6 +90,7 @@ struct gg_journal {
 	pthread_cond_t wake;  /* something is queued */
 	pthread_cond_t idle;  /* done has grown */
 	struct gg_entries queue;
+	uint64_t new_bytes;                    /* in the queue since the thread last took it */
 	uint64_t queued_bytes, accepted, done; /* bytes and numbers of entries, queued or unsynced */
 	bool stop, hurry, names_changed;
 	bool urgent; /* it has been woken, or is to look before its next turn is due */

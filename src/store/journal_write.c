@@ -41,9 +41,10 @@ static int enqueue(struct gg_journal *j, struct gg_entry *e)
 	/* An empty queue takes anything, however large. */
 	bool full = j->queued_bytes > 0 && j->queued_bytes + e->cost > j->o.queue_bytes;
 	if (!full && !j->stop) {
-		bool wake = !j->urgent && (e->receipt || j->asleep || j->queued_bytes > HEAP);
+		bool wake = !j->urgent && (e->receipt || j->asleep || j->new_bytes > HEAP);
 		gg_entries_add(&j->queue, e);
 		j->queued_bytes += e->cost;
+		j->new_bytes += e->cost;
 		j->accepted++;
 		if (j->queued_bytes > j->o.queue_bytes / 4 * 3)
 			atomic_store(&j->crowded, true);
@@ -186,6 +187,7 @@ static void take_queue(
 	*ret_hurry = j->hurry;
 	*ret_stop = j->stop;
 	j->hurry = j->urgent = j->asleep = false;
+	j->new_bytes = 0;
 	if (j->names_changed)
 		gg_dictionary_forget(&j->dictionary);
 	j->names_changed = false;

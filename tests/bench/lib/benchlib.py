@@ -47,6 +47,23 @@ def wait_port(port, process, log, seconds=20):
     sys.exit(f"bench: nothing listens on port {port}")
 
 
+class Stolen:
+    """How much of the processor the host gave to others while the block ran: what a virtual machine cannot help."""
+
+    def __enter__(self):
+        self.before = self.ticks()
+        return self
+
+    def __exit__(self, *_):
+        steal, all_ticks = (now - then for now, then in zip(self.ticks(), self.before))
+        self.percent = 100 * steal / max(all_ticks, 1)
+
+    @staticmethod
+    def ticks():
+        fields = [int(n) for n in pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+        return fields[7], sum(fields)
+
+
 class Peer:
     """A process that ends with the `with` block, and what it used of the processor and memory."""
 
