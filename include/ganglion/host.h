@@ -132,6 +132,7 @@ struct gg_event_report {
 	enum gg_severity severity;
 	bool clear;               /* the condition has passed: clears the open event of that kind and key */
 	struct gg_str title;      /* one sentence for people */
+	struct gg_str message;    /* more words for them, or empty */
 	uint32_t device, signal;  /* GG_NONE when not about one */
 	struct gg_str trace_json; /* an object, or empty */
 	int64_t time_ns;          /* UTC; 0 = now */

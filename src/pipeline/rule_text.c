@@ -56,6 +56,8 @@ static bool put_word(struct gg_buf *to, struct gg_str word, const struct gg_trig
 		gg_buf_str(to, t->rule);
 	else if (gg_str_is(word, "title"))
 		gg_buf_str(to, t->title);
+	else if (gg_str_is(word, "message"))
+		gg_buf_str(to, t->message);
 	else if (gg_str_is(word, "severity"))
 		gg_buf_str(to, gg_str(severities[t->severity]));
 	else if (gg_str_is(word, "device"))
@@ -126,6 +128,8 @@ void gg_trigger_json(struct gg_buf *to, const struct gg_trigger *t)
 	gg_json_put_str(&w, "state", t->clearing ? GG_STR("cleared") : GG_STR("open"));
 	gg_json_put_str(&w, "severity", gg_str(severities[t->severity]));
 	gg_json_put_str(&w, "title", t->title);
+	if (t->message.len)
+		gg_json_put_str(&w, "message", t->message);
 	if (t->event) {
 		/* as text: JavaScript's numbers end at 2^53 */
 		char id[24];
