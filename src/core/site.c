@@ -207,42 +207,6 @@ const struct gg_option gg_site_options[] = {
 		.kind = GG_UPLINK, .help = "What goes north"),
 	{0}};
 
-/* The names of host.h: they become parts of signals, topics, paths and metrics. */
-static bool is_name(struct gg_str s)
-{
-	for (size_t i = 0; i < s.len; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-		if (c <= ' ' || c == 0x7f || strchr("*?#+/", c))
-			return false;
-	}
-	return s.len >= 1 && s.len <= 128;
-}
-
-static void check_names(const struct gg_value *root, const char *section, struct gg_problems *problems)
-{
-	const struct gg_value *map = gg_value_get(root, section);
-	for (size_t i = 0; map && map->kind == GG_VALUE_MAP && i < map->count; i++)
-		if (!is_name(map->keys[i]->text))
-			gg_problem(problems, map->keys[i],
-				"expected a name of 1 to 128 bytes without blanks, '/', '*', '?', '#' and "
-				"'+'");
-}
-
-/* A pipeline's outputs are signals under its name, as a driver's are: two owners of one name would mix. */
-static void check_pipelines(
-	const struct gg_site *site, const struct gg_value *root, struct gg_problems *problems)
-{
-	static const char *const others[] = {"drivers", "devices"};
-	const struct gg_site_pipeline *p = site->pipelines.items;
-	const struct gg_value *all = gg_value_get(root, "pipelines");
-	for (size_t i = 0; i < site->pipelines.count; i++)
-		for (size_t j = 0; j < GG_COUNT(others); j++)
-			if (gg_value_get(gg_value_get(root, others[j]), p[i].name))
-				gg_problem(problems, all->keys[i],
-					"\"%s\" is a name under %s already; a pipeline needs one of its own",
-					p[i].name, others[j]);
-}
-
 static void check_api(const struct gg_site *site, const struct gg_value *root, struct gg_problems *problems)
 {
 	const struct gg_site_api_tls *tls = &site->api.tls;
@@ -254,9 +218,6 @@ static void check_api(const struct gg_site *site, const struct gg_value *root, s
 
 void gg_site_check(const struct gg_site *site, const struct gg_value *root, struct gg_problems *problems)
 {
-	static const char *const sections[] = {"drivers", "devices", "pipelines", "rules", "uplinks"};
-	for (size_t i = 0; i < GG_COUNT(sections); i++)
-		check_names(root, sections[i], problems);
-	check_pipelines(site, root, problems);
+	gg_site_check_names(site, root, problems);
 	check_api(site, root, problems);
 }
