@@ -60,6 +60,9 @@ uint32_t gg_signal_count(void);
 /* "" when there is no such index. Thread: any, no lock. */
 struct gg_str gg_device_id(uint32_t device);
 uint32_t gg_device_find(struct gg_str id);
+/* false: the configuration has `enabled: false` for it. Nothing of it is taken in then; a driver that polls
+ * asks before each poll and leaves it alone. Thread: any, no lock. */
+bool gg_device_enabled(uint32_t device);
 uint32_t gg_device_count(void);
 
 /* ---- data ---- */
@@ -97,8 +100,8 @@ struct gg_write {
 	char reason[192];
 };
 
-/* Errors: -ENOENT no such signal, -EPERM not writable, -EAGAIN too many under way; done() is then not called.
- */
+/* Errors: -ENOENT no such signal, -EPERM not writable, -EACCES its device is disabled, -EAGAIN too many under
+ * way; done() is then not called. */
 int gg_write_start(struct gg_write *w);
 /* What a driver calls when it is through. reason may be NULL. Thread: the driver's loop. */
 void gg_write_done(struct gg_write *w, int status, const char *reason);

@@ -278,6 +278,7 @@ void gg_api_signal_write(struct gg_api_call *c)
 	gg_api_problem(c, rc, "%.*s: %s%s", GG_STR_ARG(info->name), expected ? "expected " : "",
 		expected        ? expected
 		: rc == -EPERM  ? "the signal is not writable"
+		: rc == -EACCES ? "its device is disabled (devices: in the configuration)"
 		: rc == -ENOENT ? "no driver speaks for its device"
 				: "too many writes are under way");
 }

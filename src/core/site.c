@@ -30,6 +30,10 @@ static const struct gg_option log_options[] = {
 static const struct gg_option limits_options[] = {
 	GG_OPTION(struct gg_site_limits, signals, UINT, .def = "100000", .min = "16", .max = "4000000",
 		.help = "How many signals may be known; more are refused and counted"),
+	GG_OPTION(struct gg_site_limits, signals_per_device, UINT, .def = "10000", .min = "16",
+		.max = "4000000",
+		.help = "How many of them one device may have, so that none uses them up for all; those it "
+			"has already stay"),
 	GG_OPTION(struct gg_site_limits, devices, UINT, .def = "10000", .min = "4", .max = "1000000",
 		.help = "How many devices may be known"),
 	GG_OPTION(struct gg_site_limits, batch_memory, SIZE, .def = "64MiB", .min = "1MiB", .max = "64GiB",
@@ -97,7 +101,8 @@ static const struct gg_option device_options[] = {
 	GG_OPTION(struct gg_site_device, id, KEY, .help = "The device's id, as its driver names it"),
 	GG_OPTION(struct gg_site_device, title, STRING, .flags = GG_MAIN | GG_LIVE, .help = "For people"),
 	GG_OPTION(struct gg_site_device, enabled, BOOL, .def = "true", .flags = GG_LIVE,
-		.help = "May it connect and bring data?"),
+		.help = "May it connect and bring data? false: nothing of it is taken in, and it is not "
+			"polled"),
 	GG_OPTION(struct gg_site_device, labels, MAP, GG_SUB(label_options, struct gg_label),
 		.flags = GG_LIVE, .help = "By which pipelines select", .example = "{ hall: 3, kind: press }"),
 	GG_OPTION(struct gg_site_device, topics, STRINGS, .flags = GG_LIVE,

@@ -14,7 +14,7 @@ struct gg_site_log {
 };
 
 struct gg_site_limits {
-	uint64_t signals, devices, batch_memory;
+	uint64_t signals, signals_per_device, devices, batch_memory;
 };
 
 struct gg_site_retention {

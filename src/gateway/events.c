@@ -561,6 +561,8 @@ static void take_stored(void *arg, struct gg_event_entry *e)
 	book.open_by_severity[e->severity]++;
 	if (strcmp(e->kind, "action-failed") == 0)
 		gg_rule_call_failed_before(gg_str(e->key));
+	if (strcmp(e->kind, "signals-limit") == 0)
+		gg_gateway_was_limited(gg_str(e->key));
 }
 
 int gg_events_start(void)

@@ -194,7 +194,9 @@ static void start(struct one *one, struct gg_loop *loop)
 	int rc = gg_write_start(&one->write);
 	if (rc < 0)
 		finish_one(one->run, rc, gg_signal(one->write.signal)->name.p,
-			rc == -EPERM ? "it is not writable" : NULL);
+			rc == -EPERM    ? "it is not writable"
+			: rc == -EACCES ? "its device is disabled"
+					: NULL);
 }
 
 static int write_run(void *self, const struct gg_trigger *t, struct gg_call *call, struct gg_error *e)

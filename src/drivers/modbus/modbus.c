@@ -68,8 +68,9 @@ static int name_signals(struct gg_modbus *m, struct gg_modbus_unit *u, struct gg
 		uint32_t index;
 		r = gg_host_signal(m->host, u->device.o.index, gg_str(s->name), &spec, &index);
 		if (r != 0)
-			return gg_error_set(
-				e, r, "signal %s/%s: %s", u->device.o.name, s->name, strerror(-r));
+			return gg_error_set(e, r, "signal %s/%s: %s", u->device.o.name, s->name,
+				r == -EDQUOT ? "limits.signals or limits.signals_per_device is reached"
+					     : strerror(-r));
 		u->signals[i].index = index;
 	}
 	return 0;
