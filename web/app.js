@@ -48,6 +48,7 @@ function age(seconds) {
 
 function value(v) {
   if (v === null || v === undefined) return 'no value';
+  if (v.base64 !== undefined) return v.base64;
   if (typeof v !== 'number') return String(v);
   return v.toLocaleString(undefined, { maximumSignificantDigits: 6 });
 }

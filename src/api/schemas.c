@@ -20,7 +20,7 @@
 #define LIST(of) "{\"type\":\"array\",\"items\":" of "}"
 #define REF(name) "{\"$ref\":\"#/components/schemas/" name "\"}"
 #define ONE(...) "{\"enum\":[" __VA_ARGS__ "]}"
-#define VALUE  "{\"type\":[\"number\",\"boolean\",\"string\",\"null\"]}"
+#define VALUE  "{\"type\":[\"number\",\"boolean\",\"string\",\"null\",\"object\"]}"
 
 #define SEVERITY ONE("\"info\",\"warning\",\"critical\"")
 #define QUALITY  ONE("\"good\",\"uncertain\",\"bad\"")

@@ -97,29 +97,6 @@ void gg_trigger_text(struct gg_buf *to, struct gg_str template_text, const struc
 	}
 }
 
-static void json_value(struct gg_json_writer *w, const struct gg_trigger *t)
-{
-	switch (t->sample.type) {
-	case GG_TYPE_BOOL:
-		gg_json_bool(w, t->sample.v.b);
-		return;
-	case GG_TYPE_INT:
-		gg_json_int(w, t->sample.v.i);
-		return;
-	case GG_TYPE_UINT:
-		gg_json_uint(w, t->sample.v.u);
-		return;
-	case GG_TYPE_FLOAT:
-		gg_json_float(w, t->sample.v.f);
-		return;
-	case GG_TYPE_STRING:
-		gg_json_string(w, t->text);
-		return;
-	default:
-		gg_json_null(w);
-	}
-}
-
 void gg_trigger_json(struct gg_buf *to, const struct gg_trigger *t)
 {
 	struct gg_json_writer w = gg_json_writer(to);
@@ -139,7 +116,7 @@ void gg_trigger_json(struct gg_buf *to, const struct gg_trigger *t)
 	if (t->signal != GG_NONE) {
 		gg_json_put_str(&w, "signal", signal_of(t));
 		gg_json_key(&w, GG_STR("value"));
-		json_value(&w, t);
+		gg_sample_json(&w, &t->sample, t->text);
 		if (*unit_of(t))
 			gg_json_put_str(&w, "unit", gg_str(unit_of(t)));
 		gg_json_put_time(&w, "sample_time", t->sample.time_ns);
