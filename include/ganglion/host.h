@@ -15,7 +15,9 @@
 struct gg_host;
 
 const char *gg_host_name(const struct gg_host *h); /* the instance's, as in the configuration. Thread: any */
-struct gg_loop *gg_host_loop(const struct gg_host *h); /* Thread: any */
+struct gg_loop *gg_host_loop(
+	const struct gg_host *h); /* Thread: any. NULL: the configuration is only being checked:
+				     init() names what signals it can, and nothing else follows */
 const struct gg_clock *gg_host_clock(const struct gg_host *h);
 const char *gg_host_site(const struct gg_host *h);     /* the gateway's name: option site. Thread: any */
 const char *gg_host_data_dir(const struct gg_host *h); /* where the gateway keeps its files */

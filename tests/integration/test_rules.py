@@ -248,10 +248,23 @@ class Check(unittest.TestCase):
                     "  line:\n    driver: modbus\n    connect: tcp://127.0.0.1:1\n    devices:\n"
                     "      boiler:\n        signals: { t: { address: holding 1, type: float32 } }\n"
                     "pipelines:\n  boiler:\n    stages: [detect]\n")
+        self.assert_says(path, f'{path}:2:3: missing "device"',
+                         f'{path}:12:3: "boiler" is a device of driver line already ({path}:9)')
+
+    def test_check_knows_the_signals_of_modbus_devices(self):
+        folder = Gateway({}).make_folder()
+        path = os.path.join(folder, "ganglion.yaml")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write("drivers:\n  line:\n    driver: modbus\n    connect: tcp://127.0.0.1:1\n    devices:\n"
+                    "      boiler:\n        signals: { temperature: { address: holding 1, unit: degC } }\n"
+                    "rules:\n  hot:\n    when: boiler/temprature > 90\n  wet:\n    when: boiler/temperature > 3 bar\n")
+        self.assert_says(path, f"{path}:10:", "boiler/temprature", "boiler/temperature", f"{path}:12:", "bar")
+
+    def assert_says(self, path, *texts):
         done = subprocess.run([BINARY, "check", path], timeout=20, capture_output=True, text=True, check=False)
         self.assertEqual(done.returncode, 1)
-        self.assertIn(f'{path}:2:3: missing "device"', done.stdout + done.stderr)
-        self.assertIn(f'{path}:12:3: "boiler" is a device of driver line already ({path}:9)', done.stdout + done.stderr)
+        for text in texts:
+            self.assertIn(text, done.stdout + done.stderr)
 
 
 if __name__ == "__main__":
