@@ -220,7 +220,7 @@ double gg_float32_value(float f)
 	if (a < 1e-12)
 		return float32_by_text(f);
 	int first = first_place(a);
-	for (int digits = 6; digits <= 9; digits++) {
+	for (int digits = first > 5 ? first + 1 : 6; digits <= 9; digits++) {
 		double power = powers_of_ten[digits - 1 - first];
 		double decimal = nearbyint(value * power) / power;
 		if ((float)decimal == f)
