@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What include/ganglion/host.h promises to instances: names, data, work. Events, writes and logins have files
- * of their own. */
+/* What include/ganglion/host.h promises to instances: names, data, work. Signals, events, writes and logins
+ * have files of their own. */
 #include "base/log.h"
 #include "core/signals.h"
 #include "core/work.h"
