@@ -72,7 +72,7 @@ static const struct row {
 		"a finite number @14=42 @3614=44 @16=46 @17=48 @18=!not a finite number "},
 };
 
-static void put(char *to, const char *format, ...)
+static void GG_PRINTF(2, 3) put(char *to, const char *format, ...)
 {
 	size_t len = strlen(to);
 	va_list args;
