@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which signals a plan's pipelines take: patterns, what is left out, and the labels of the signal's device. */
+/* Which signals a plan's pipelines take: patterns, what is left out, and the labels of the signal's device.
+ */
 #include "check.h"
 
 #include "core/config.h"
@@ -45,8 +46,8 @@ static const char devices[] = "{ press-1: { labels: { hall: 3, kind: press } }, 
 /* Names of what the only pipeline takes of all signals there are, one a word. */
 static void assert_takes(const char *pipeline, const char *expected)
 {
-	static const char *const names[] = {"press-1/t", "press-1/p", "press-2/t", "oven/t", "crane/t",
-		"stranger/t"};
+	static const char *const names[] = {
+		"press-1/t", "press-1/p", "press-2/t", "oven/t", "crane/t", "stranger/t"};
 	char text[300], took[300] = "";
 	snprintf(text, sizeof text, "{ it: { %s, stages: change } }", pipeline);
 	struct gg_config *c = config_of(devices, text);
