@@ -181,7 +181,7 @@ struct connection {
 	char *id;     /* of its entry in the registry; NULL: none */
 	char *topics; /* filters beyond its own, a line each; NULL: none */
 	/* what the client can take */
-	uint32_t receive_maximum, maximum_packet;
+	uint32_t receive_maximum, maximum_packet; /* 0: not known yet */
 	/* from the client */
 	char **aliases; /* by alias - 1 */
 	int64_t tokens_at_ns;
@@ -268,9 +268,15 @@ const struct gg_stream_handler *gg_broker_accept(void *listener, struct gg_strea
 void gg_connection_end(struct connection *c, uint8_t reason, const char *why);
 void gg_connection_pause(struct connection *c, enum pause_cause cause);
 void gg_connection_resume(struct connection *c, enum pause_cause cause);
-/* Encodes into the stream's output. Errors: -EAGAIN no room, -EPIPE. */
+/* Encodes into the stream's output. Errors: -EAGAIN no room, -EMSGSIZE larger than the client takes. */
 int gg_connection_send(struct connection *c, const struct gg_mqtt_packet *p);
 int gg_connection_send_ack(struct connection *c, enum gg_mqtt_type type, uint16_t packet_id, uint8_t reason);
+
+/* The largest packet that the client takes ([MQTT-3.1.2-24]). */
+static inline size_t gg_connection_most(const struct connection *c)
+{
+	return c->maximum_packet ? c->maximum_packet : SIZE_MAX;
+}
 
 /* ---- connect.c ---- */
 void gg_connect_in(struct connection *c, const struct gg_mqtt_frame *f, const struct gg_mqtt_connect *p);
@@ -290,7 +296,7 @@ uint8_t gg_broker_route(struct broker *b, struct connection *c, struct session *
 struct hold *gg_promise_hold(struct connection *c);
 /* An acknowledgement that goes out when the turn's data are safe. Errors: -ENOMEM. */
 int gg_promise_ack(struct connection *c, enum gg_mqtt_type type, uint16_t packet_id, uint8_t reason);
-/* Bytes that go out behind the acknowledgements. Errors: -ENOMEM. */
+/* Bytes that go out behind the acknowledgements. Errors: -ENOMEM, -EMSGSIZE larger than the client takes. */
 int gg_promise_reply(struct connection *c, const struct gg_mqtt_packet *p);
 bool gg_promise_full(const struct connection *c);
 /* Submits the batch; with a hold its acknowledgements wait for it. */
@@ -394,7 +400,7 @@ struct persist_receiver {
 	struct session *session;
 	uint8_t qos;
 	bool retain;
-	uint32_t id;
+	const uint32_t *ids; /* OUT_IDS of them */
 };
 void gg_persist_message(struct broker *b, struct message *m, const struct persist_receiver *receivers,
 	size_t count, struct hold *hold);

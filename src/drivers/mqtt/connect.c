@@ -166,7 +166,6 @@ static void establish(struct connection *c, const struct gg_mqtt_connect *p)
 	c->session = s;
 	gg_timer_stop(&s->expiry);
 	gg_timer_stop(&s->will_timer);
-	learn_limits(c, p);
 	if (gg_session_persists(s))
 		gg_persist_session(s, NULL);
 	else if (persisted)
@@ -181,7 +180,10 @@ static void establish(struct connection *c, const struct gg_mqtt_connect *p)
 		gg_mqtt_set(q, GG_MQTT_ASSIGNED_CLIENT_ID);
 	}
 	c->state = CONNECTED;
-	gg_connection_send(c, &ack);
+	if (gg_connection_send(c, &ack) < 0) {
+		gg_connection_end(c, 0, "the client takes no packet of the size of a CONNACK");
+		return;
+	}
 	if (c->device != GG_NONE)
 		b->outside.health(b->outside.arg, c->device, true, "connected");
 	gg_outbound_reconnected(s);
@@ -253,6 +255,7 @@ void gg_connect_in(struct connection *c, const struct gg_mqtt_frame *f, const st
 {
 	struct gg_str certificate = gg_str(gg_stream_certificate_name(c->stream));
 	c->version = (enum gg_mqtt_version)p->version;
+	learn_limits(c, p);
 	if (gg_mqtt_has(&p->properties, GG_MQTT_AUTH_METHOD)) {
 		refuse(c, GG_MQTT_BAD_AUTH_METHOD, "extended authentication is not supported");
 	} else if (p->client_id.len > CLIENT_ID_MAX ||

@@ -54,9 +54,10 @@ static void merge(struct broker *b, const struct subscription *sub)
 {
 	struct session *s = sub->session;
 	struct match *m;
-	if (s->match_turn == b->match_turn) {
+	bool seen = s->match_turn == b->match_turn;
+	if (seen && !(sub->id && b->matches[s->match_place].ids[OUT_IDS - 1])) {
 		m = &b->matches[s->match_place];
-	} else {
+	} else { /* also a further copy when there is no room for one more identifier, [MQTT-3.3.4-5] */
 		m = new_match(b);
 		if (!m)
 			return;
@@ -192,7 +193,7 @@ static void queue(struct delivery *d, const struct match *m)
 		d->receivers = malloc(b->match_count * sizeof *d->receivers);
 	if (d->receivers)
 		d->receivers[d->receiver_count++] =
-			(struct persist_receiver){m->session, qos, retain, m->ids[0]};
+			(struct persist_receiver){m->session, qos, retain, m->ids};
 }
 
 unsigned gg_deliver(

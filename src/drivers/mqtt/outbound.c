@@ -88,9 +88,11 @@ int gg_outbound_send(struct connection *c, const struct gg_mqtt_publish *p, int6
 	q.dup = dup && o->qos;
 	q.retain = o->retain;
 	q.packet_id = o->packet_id;
-	if (expires_ns != INT64_MAX)
+	if (expires_ns != INT64_MAX) {
+		int64_t left = expires_ns - gg_loop_utc(b->loop); /* of what is sent again, perhaps none */
 		q.properties.message_expiry_s =
-			(uint32_t)((expires_ns - gg_loop_utc(b->loop) + GG_NS_PER_S - 1) / GG_NS_PER_S);
+			left > 0 ? (uint32_t)((left + GG_NS_PER_S - 1) / GG_NS_PER_S) : 0;
+	}
 	for (size_t i = 0; i < OUT_IDS && o->ids[i]; i++) {
 		q.properties.subscription_ids[i] = o->ids[i];
 		gg_mqtt_set(&q.properties, GG_MQTT_SUBSCRIPTION_ID);

@@ -120,11 +120,19 @@ void gg_persist_retained_clear(struct broker *b, struct gg_str topic, struct hol
 	end(b, &w, hold);
 }
 
+/* A receiver's byte: QoS, retain, and how many identifiers follow the first. */
+enum { RECEIVER_RETAIN = 4, RECEIVER_MORE = 3 };
+_Static_assert(OUT_IDS == 4, "two bits say how many there are");
+
 static void put_receiver(struct gg_writer *w, const struct persist_receiver *r)
 {
+	unsigned more = 0; /* identifiers beyond the first */
+	while (more + 1 < OUT_IDS && r->ids[more + 1])
+		more++;
 	put_str(w, gg_session_id(r->session));
-	gg_write_u8(w, (uint8_t)(r->qos | (r->retain ? 4 : 0)));
-	gg_write_be32(w, r->id);
+	gg_write_u8(w, (uint8_t)(r->qos | (r->retain ? RECEIVER_RETAIN : 0) | more << RECEIVER_MORE));
+	for (unsigned i = 0; i <= more; i++)
+		gg_write_be32(w, r->ids[i]);
 }
 
 void gg_persist_message(struct broker *b, struct message *m, const struct persist_receiver *receivers,
@@ -134,7 +142,7 @@ void gg_persist_message(struct broker *b, struct message *m, const struct persis
 	if (!m->id)
 		m->id = b->next_message_id++;
 	for (size_t i = 0; i < count; i++)
-		size += receivers[i].session->id_len + 7;
+		size += receivers[i].session->id_len + 3 + sizeof(uint32_t) * OUT_IDS;
 	struct gg_writer w = begin(b, size);
 	gg_write_u8(&w, 'M');
 	gg_write_be64(&w, m->id);
@@ -148,10 +156,10 @@ void gg_persist_message(struct broker *b, struct message *m, const struct persis
 
 static void persist_also(struct session *s, const struct outgoing *o)
 {
-	struct gg_writer w = begin(s->broker, s->id_len + 32);
+	struct gg_writer w = begin(s->broker, s->id_len + 48);
 	gg_write_u8(&w, 'A');
 	gg_write_be64(&w, o->message->id);
-	put_receiver(&w, &(struct persist_receiver){s, o->qos, o->retain, o->ids[0]});
+	put_receiver(&w, &(struct persist_receiver){s, o->qos, o->retain, o->ids});
 	end(s->broker, &w, NULL);
 }
 
@@ -213,10 +221,12 @@ static void replay_receiver(struct broker *b, struct gg_reader *r, struct messag
 {
 	struct gg_str id = get_str(r);
 	uint8_t options = gg_read_u8(r);
-	uint32_t ids[OUT_IDS] = {gg_read_be32(r)};
+	uint32_t ids[OUT_IDS] = {0};
+	for (unsigned i = 0; i <= (options >> RECEIVER_MORE & 3U); i++)
+		ids[i] = gg_read_be32(r);
 	struct session *s = r->failed ? NULL : gg_session_find(b, id);
 	if (s && m && !gg_outbound_find(s, m->id))
-		gg_outbound_add(s, m, options & 3, options & 4, ids);
+		gg_outbound_add(s, m, options & 3, options & RECEIVER_RETAIN, ids);
 }
 
 static void replay_message(struct broker *b, struct gg_reader *r)
@@ -227,7 +237,7 @@ static void replay_message(struct broker *b, struct gg_reader *r)
 	struct gg_reader receivers = *r;
 	for (uint32_t i = 0; i < count && !r->failed; i++) {
 		get_str(r);
-		gg_read_bytes(r, 5);
+		gg_read_bytes(r, sizeof(uint32_t) * (1 + (gg_read_u8(r) >> RECEIVER_MORE & 3U)));
 	}
 	struct gg_mqtt_packet p;
 	if (r->failed || !get_message(r, &p))

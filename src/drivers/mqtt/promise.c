@@ -135,6 +135,8 @@ int gg_promise_reply(struct connection *c, const struct gg_mqtt_packet *p)
 {
 	struct hold *h = gg_promise_hold(c);
 	size_t size = gg_mqtt_size(p, c->version);
+	if (size > gg_connection_most(c))
+		return -EMSGSIZE;
 	char *to = h ? gg_buf_room(&h->reply, size) : NULL;
 	if (!to)
 		return -ENOMEM;
