@@ -118,7 +118,7 @@ struct outgoing {
 	uint32_t ids[OUT_IDS]; /* subscription identifiers */
 	uint16_t packet_id;
 	uint8_t qos, state;
-	bool retain;
+	bool retain, again; /* again: SENT over an earlier connection, not yet over this one */
 };
 
 struct session {
@@ -134,7 +134,8 @@ struct session {
 	unsigned subscription_count;
 	uint64_t *received;   /* packet ids of QoS 2 that wait for PUBREL: a bitmap, NULL until needed */
 	struct outgoing *out; /* ring */
-	uint32_t out_cap, out_first, out_count, out_sent, out_unacked;
+	uint32_t out_cap, out_first, out_count, out_sent;
+	uint32_t out_unacked, out_again; /* over this connection; of those sent, how many are not */
 	uint16_t last_packet_id;
 	struct message *will;
 	uint32_t will_delay_s;

@@ -9,6 +9,11 @@
  * again from the start ([MQTT-4.4.0-1]). The window is the client's Receive Maximum (§4.9). QoS 1: SENT, then
  * DONE by PUBACK. QoS 2: SENT, RELEASED by PUBREC (the client has it; PUBREL goes out), DONE by PUBCOMP.
  * DONE entries leave from the front.
+ *
+ * A new connection begins with an empty window: what was SENT goes out again within it, in order and before
+ * anything new. What a crash left behind has QoS 2 in flight by its records; of QoS 1 nothing is recorded,
+ * but what stands before a message that was in flight was so too: it is sent again in its place, as a new
+ * packet id.
  */
 #include "broker.h"
 
@@ -60,8 +65,11 @@ static void pop_done(struct session *s)
 /* It has arrived, or will never. */
 void gg_outbound_finish(struct session *s, struct outgoing *o)
 {
-	if (o->state == OUT_SENT || o->state == OUT_RELEASED)
+	if (o->again)
+		s->out_again--;
+	else if (o->state == OUT_SENT || o->state == OUT_RELEASED)
 		s->out_unacked -= s->out_unacked > 0;
+	o->again = false;
 	o->state = OUT_DONE;
 	if (gg_session_persists(s) && o->message->id)
 		gg_persist_outgoing(s, o);
@@ -146,6 +154,33 @@ static int send_next(struct session *s)
 	return 0;
 }
 
+/* Sends what an earlier connection left; false: not all of it, for now. */
+static bool send_again(struct session *s, uint32_t window)
+{
+	for (uint32_t i = 0; s->out_again && i < s->out_sent; i++) {
+		struct outgoing *o = at(s, i);
+		if (!o->again)
+			continue;
+		if (s->out_unacked >= window)
+			return false;
+		if (!o->packet_id)
+			o->packet_id = new_packet_id(s);
+		int rc = gg_outbound_send(
+			s->connection, &o->message->publish, o->message->expires_ns, o, true);
+		if (rc == -EAGAIN)
+			return false;
+		if (rc < 0) { /* as in send_next() */
+			gg_count(s->broker->count.dropped_large, 1);
+			gg_outbound_finish(s, o);
+			continue;
+		}
+		o->again = false;
+		s->out_again--;
+		s->out_unacked++;
+	}
+	return true;
+}
+
 void gg_outbound_pump(struct session *s)
 {
 	const struct connection *c = s->connection;
@@ -154,7 +189,8 @@ void gg_outbound_pump(struct session *s)
 	uint32_t window = c->receive_maximum < s->broker->o.max_inflight
 				  ? c->receive_maximum
 				  : (uint32_t)s->broker->o.max_inflight;
-	while (s->out_sent < s->out_count && s->out_unacked < window)
+	bool more = !s->out_again || send_again(s, window);
+	while (more && s->out_sent < s->out_count && s->out_unacked < window)
 		if (send_next(s) < 0)
 			break;
 	pop_done(s);
@@ -162,16 +198,15 @@ void gg_outbound_pump(struct session *s)
 
 void gg_outbound_reconnected(struct session *s)
 {
-	struct connection *c = s->connection;
+	s->out_unacked = s->out_again = 0;
 	for (uint32_t i = 0; i < s->out_sent; i++) {
 		struct outgoing *o = at(s, i);
-		if (o->state == OUT_RELEASED)
-			gg_connection_send_ack(c, GG_MQTT_PUBREL, o->packet_id, 0);
-		if (o->state == OUT_SENT && gg_outbound_send(c, &o->message->publish, o->message->expires_ns,
-						    o, true) == -EAGAIN) {
-			gg_connection_end(c, GG_MQTT_QUOTA, "no room to send again what was in flight");
-			return;
-		}
+		o->again = o->state == OUT_SENT;
+		s->out_again += o->again;
+		if (o->state != OUT_RELEASED)
+			continue;
+		s->out_unacked++;
+		gg_connection_send_ack(s->connection, GG_MQTT_PUBREL, o->packet_id, 0);
 	}
 	gg_outbound_pump(s);
 }
@@ -186,6 +221,9 @@ void gg_outbound_ack(struct session *s, enum gg_mqtt_type type, uint16_t packet_
 	if (type == GG_MQTT_PUBREC && !failed) {
 		bool fits = o && o->qos == 2;
 		if (fits && o->state == OUT_SENT) {
+			s->out_unacked += o->again;
+			s->out_again -= o->again;
+			o->again = false;
 			o->state = OUT_RELEASED;
 			if (gg_session_persists(s) && o->message->id)
 				gg_persist_outgoing(s, o);
@@ -208,22 +246,15 @@ struct outgoing *gg_outbound_find(struct session *s, uint64_t message_id)
 	return NULL;
 }
 
-/* Replay: the entry was in flight when the process ended. It goes before those that were not. */
+/* Replay: the entry was in flight when the process ended, and those before it were too. */
 void gg_outbound_restore(struct session *s, struct outgoing *o, uint16_t packet_id, uint8_t state)
 {
-	struct outgoing moved = *o;
-	if (moved.state == OUT_QUEUED) {
-		uint32_t i = 0;
-		while (at(s, i) != o)
-			i++;
-		for (; i > s->out_sent; i--)
-			*at(s, i) = *at(s, i - 1);
-		o = at(s, s->out_sent++);
-		s->out_unacked++;
+	while (o->state == OUT_QUEUED && s->out_sent < s->out_count) {
+		at(s, s->out_sent)->packet_id = 0; /* not known of those with QoS 1 */
+		at(s, s->out_sent++)->state = OUT_SENT;
 	}
-	moved.packet_id = packet_id;
-	moved.state = state;
-	*o = moved;
+	o->packet_id = packet_id;
+	o->state = state;
 	if (packet_id > s->last_packet_id)
 		s->last_packet_id = packet_id;
 }
@@ -247,5 +278,5 @@ void gg_outbound_done(struct session *s)
 		gg_message_unref(at(s, i)->message);
 	free(s->out);
 	s->out = NULL;
-	s->out_cap = s->out_count = s->out_sent = s->out_unacked = 0;
+	s->out_cap = s->out_count = s->out_sent = s->out_unacked = s->out_again = 0;
 }
