@@ -203,7 +203,7 @@ class Connect(Conformance):
 
 class Limits(Conformance):
     def test_nothing_is_sent_that_is_larger_than_the_client_takes(self):
-        """5.0: 3.1.2-24, 3.1.2-25, 3.2.2-19, 3.2.2-20, 3.4.2-2, 3.4.2-3, 3.5.2-2, 3.5.2-3, 3.7.2-2, 3.7.2-3, 3.9.2-1,
+        """5.0: 3.1.2-24, 3.1.2-25, 3.2.2-19, 3.2.2-20, 3.4.2-2, 3.4.2-3, 3.5.2-2, 3.5.2-3, 3.6.2-2, 3.6.2-3, 3.7.2-2, 3.7.2-3, 3.9.2-1,
         3.9.2-2, 3.11.2-1, 3.11.2-2."""
         hears, speaks = self.client(maximum_packet=60), self.client()
         hears.subscribe((f"{self.top}/#", 2))  # the client fails the test when something larger comes

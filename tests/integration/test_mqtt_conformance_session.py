@@ -95,7 +95,7 @@ class Order(Conformance):
                 count -= 1
 
     def test_acknowledgements_keep_the_order_of_the_messages(self):
-        """5.0: 4.3.2-4, 4.3.3-8. 3.1.1: 4.6.0-6, 4.3.2-2."""
+        """5.0: 4.3.2-4, 4.3.3-8. 3.1.1: 4.6.0-2, 4.6.0-3, 4.6.0-6, 4.3.2-2."""
         for version in BOTH:
             client = self.client(version=version)
             client.send(b"".join(client.publish_bytes(f"in/device/{i}", "1", 1 + i % 2) for i in range(16)))
@@ -106,6 +106,19 @@ class Order(Conformance):
                     kept[m.kind].append(m.packet_id)
                 got = []
             self.assertEqual(kept, {"PUBACK": list(range(1, 17, 2)), "PUBREC": list(range(2, 17, 2))})
+
+    def test_pubrel_keeps_the_order_of_pubrec(self):
+        """5.0: 4.3.3-4. 3.1.1: 4.6.0-4."""
+        for version in BOTH:
+            hears, speaks = self.client(version=version), self.client(version=version)
+            hears.subscribe((self.top, 2))
+            for i in range(4):
+                speaks.publish(self.top, str(i), 2)
+            ids = [m.packet_id for m in hears.sync()]
+            order = [ids[2], ids[0], ids[3], ids[1]]
+            for number in order:
+                hears.ack("PUBREC", number)
+            self.assertEqual([(m.kind, m.packet_id) for m in hears.sync()], [("PUBREL", number) for number in order])
 
 
 class Flow(Conformance):

@@ -160,7 +160,7 @@ class Filters(Conformance):
                           version=version)
 
     def test_wildcards_match_as_the_standard_says(self):
-        """5.0: 4.7.1-1, 4.7.1-2, 3.3.2-3. 3.1.1: 4.7.1-2, 4.7.1-3."""
+        """5.0: 4.7.1-1, 4.7.1-2, 3.3.2-3. 3.1.1: 4.7.1-2, 4.7.1-3, 3.3.2-3."""
         match = {"sport/tennis/#": {"sport/tennis": 1, "sport/tennis/a": 1, "sport/tennis/a/b": 1, "sport": 0},
                  "sport/+": {"sport": 0, "sport/": 1, "sport/a": 1, "sport/a/b": 0},
                  "+/+": {"/finance": 1, "finance": 0, "a/b": 1}, "/+": {"/finance": 1, "a/finance": 0},
