@@ -5,8 +5,8 @@ and a reserved bit, a length with more bytes than it needs or a property that do
 
     c = Raw(port); c.connect("name"); c.subscribe(("a/#", 1)); c.take("PUBLISH")
 
-sync() is the barrier that makes silence provable: the server answers packets in order, so what has not come before
-the PINGRESP does not come.
+sync() is the barrier that makes silence provable: the server answers packets in order, so what need not wait for its
+disk and has not come before the PINGRESP does not come.
 """
 import base64
 import hashlib
@@ -378,16 +378,19 @@ class Raw:
             assert seen and seen[-1].kind == "DISCONNECT" and seen[-1].code in codes, f"{codes}: {seen}"
         return seen
 
-    def sync(self):
-        """All that came until the server has answered a PINGREQ."""
+    def sync(self, least=0):
+        """All that came until the server has answered a PINGREQ, and at least so many: what has to wait for the
+        server's disk (acknowledgements, PUBREL, QoS 2 to a session that is kept) may come behind the answer."""
         self.send(packet("PINGREQ"))
-        seen = []
-        while True:
+        seen, answered = [], False
+        while not answered or len(seen) < least:
             got = self.read()
             assert got, f"the connection ended: {seen}"
             if got.kind == "PINGRESP":
-                return seen
-            seen.append(got)
+                answered = True
+            else:
+                seen.append(got)
+        return seen
 
     # ---- whole exchanges ----
 
@@ -456,9 +459,9 @@ class Raw:
             self.take("PUBREL")
             self.ack("PUBCOMP", message.packet_id)
 
-    def messages(self):
+    def messages(self, least=0):
         """The topics and payloads that have come by now, acknowledged."""
-        got = [m for m in self.sync() if m.kind == "PUBLISH"]
+        got = [m for m in self.sync(least) if m.kind == "PUBLISH"]
         for m in got:
             self.answer(m)
         return [(m.topic, m.payload.decode()) for m in got]

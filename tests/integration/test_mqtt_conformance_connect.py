@@ -191,7 +191,7 @@ class Connect(Conformance):
             for qos in (1, 2):
                 speaks.publish(self.top, f"qos {qos}", qos)
             client = self.client(name, version, clean=False, **more)
-            self.assertEqual(client.messages(), [(self.top, "qos 1"), (self.top, "qos 2")])
+            self.assertEqual(client.messages(2), [(self.top, "qos 1"), (self.top, "qos 2")])
 
     def test_a_server_that_can_all_does_not_say_what_it_can_not(self):
         """5.0: 3.2.2-9, 3.2.2-10, 3.1.2-28, 4.12.0-6."""

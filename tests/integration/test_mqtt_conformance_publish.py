@@ -126,7 +126,7 @@ class Qos2(Conformance):
             hears.ack("PUBREC", got.packet_id)
             self.assertEqual(hears.take("PUBREL").packet_id, got.packet_id)
             hears.ack("PUBREC", got.packet_id)  # again
-            self.assertEqual([(m.kind, m.code) for m in hears.sync()], [("PUBREL", 0)])
+            self.assertEqual([(m.kind, m.code) for m in hears.sync(1)], [("PUBREL", 0)])
             hears.ack("PUBCOMP", got.packet_id)
             self.assertEqual(hears.sync(), [])
             hears.ack("PUBREC", got.packet_id)
@@ -166,14 +166,14 @@ class Qos1(Conformance):
             hears.subscribe((f"{self.top}/#", 2))
             for i in range(6):
                 speaks.publish(f"{self.top}/{i}", str(i), 1 + i % 2)
-            under_way = {m.payload: m for m in hears.sync()}
+            under_way = {m.payload: m for m in hears.sync(6)}
             hears.ack("PUBACK", under_way[b"0"].packet_id)
             hears.ack("PUBREC", under_way[b"1"].packet_id)
             hears.take("PUBREL")
             hears.close()
             for _ in range(2):  # every time it comes back
                 hears = self.client(self.top, version, clean=False, **more)
-                again = hears.sync()
+                again = hears.sync(5)
                 self.assertEqual([(m.kind, m.packet_id) for m in again if m.kind == "PUBREL"],
                                  [("PUBREL", under_way[b"1"].packet_id)])
                 sent = [m for m in again if m.kind == "PUBLISH"]
@@ -194,12 +194,12 @@ class Qos1(Conformance):
             hears.subscribe((f"{name}/+", 1), **({"subscription_id": 6} if version == 5 else {}))
             for i in range(4):
                 speaks.publish(f"{name}/{i}", str(i), 1 + i % 2)
-            first = {m.payload: m for m in hears.sync()}
+            first = {m.payload: m for m in hears.sync(4)}
             self.gateway.kill()
             self.gateway.start()
             hears = self.client(name, version, clean=False, **more)
             self.assertTrue(hears.connack.present)
-            sent = hears.sync()
+            sent = hears.sync(4)
             self.assertEqual([m.payload for m in sent], [b"0", b"1", b"2", b"3"])
             self.assertTrue(all(m.packet_id == first[m.payload].packet_id for m in sent if m.qos == 2))
             if version == 5:
@@ -216,13 +216,13 @@ class Qos1(Conformance):
             hears.subscribe((name, 2))
             for i in range(6):
                 speaks.publish(name, str(i), 1 + i % 2)
-            for m in hears.sync()[2:4]:
+            for m in hears.sync(6)[2:4]:
                 hears.answer(m)
             speaks.publish("in/device/x", "1")  # acknowledged: the records before it are safe
             self.gateway.kill()
             self.gateway.start()
             hears = self.client(name, version, clean=False, **more)
-            self.assertEqual([m.payload for m in hears.sync()], [b"0", b"1", b"4", b"5"])
+            self.assertEqual([m.payload for m in hears.sync(4)], [b"0", b"1", b"4", b"5"])
             self.client(name, version).disconnect()
 
 

@@ -116,9 +116,18 @@ enum { OUT_IDS = 4 };
 struct outgoing {
 	struct message *message;
 	uint32_t ids[OUT_IDS]; /* subscription identifiers */
+	uint32_t record;       /* QoS 2: which record says its packet id; 0 = none yet */
 	uint16_t packet_id;
 	uint8_t qos, state;
-	bool retain, again; /* again: SENT over an earlier connection, not yet over this one */
+	bool retain;
+	bool again;  /* it may have been sent before the process ended: DUP */
+	bool resend; /* SENT over an earlier connection, not yet over this one */
+};
+
+/* What a record that is on its way to the disk holds of a session, which may end meanwhile. */
+struct outbox {
+	struct session *session; /* NULL: has ended */
+	unsigned refs;
 };
 
 struct session {
@@ -135,11 +144,17 @@ struct session {
 	uint64_t *received;   /* packet ids of QoS 2 that wait for PUBREL: a bitmap, NULL until needed */
 	struct outgoing *out; /* ring */
 	uint32_t out_cap, out_first, out_count, out_sent;
-	uint32_t out_unacked, out_again; /* over this connection; of those sent, how many are not */
+	uint32_t out_unacked, out_resend;     /* over this connection; of those sent, how many are not */
+	uint32_t out_looked;                  /* up to where packet ids may have been given ahead */
+	uint32_t records_asked, records_kept; /* of packet ids */
+	struct outbox *outbox;
+	size_t out_bytes; /* of the messages in it */
 	uint16_t last_packet_id;
 	struct message *will;
 	uint32_t will_delay_s;
-	uint64_t match_turn; /* deliver.c: is it in the list of matches already, and where */
+	bool pumping;              /* outbound.c */
+	bool any_topic, will_kept; /* who made it may use all topics; a record of its will is out */
+	uint64_t match_turn;       /* deliver.c: is it in the list of matches already, and where */
 	uint32_t match_place;
 };
 
@@ -304,6 +319,10 @@ bool gg_promise_full(const struct connection *c);
 void gg_promise_batch_take(struct broker *b, struct connection *c, struct hold *hold, struct gg_batch *batch);
 /* Keeps a record; with a hold its acknowledgements wait for it. */
 void gg_promise_keep(struct broker *b, struct hold *hold, struct gg_str record);
+/* Keeps a record and calls kept(arg, number) once it is on disk, or can't be; with durability memory at
+ * once. Without kept: nobody waits, but it is written as soon as can be. */
+void gg_promise_keep_soon(struct broker *b, struct gg_str record, void (*kept)(void *arg, uint32_t number),
+	void *arg, uint32_t number);
 /* The turn is over: acknowledgements that wait for nothing go out. */
 void gg_promise_turn(struct connection *c);
 void gg_promise_forget(struct connection *c);
@@ -314,10 +333,11 @@ void gg_promise_done(struct broker *b);
 void gg_promise_free(struct broker *b);
 
 /* ---- ingest.c ---- */
-/* Decodes a message whose topic a pattern names, with c into the connection's batch of this
- * turn. Errors: -ENOENT no pattern, -EINVAL payload, -EACCES another device's
+/* Decodes a message whose topic a pattern names (of a will: c NULL, and whose session it is), with c into the
+ * connection's batch of this turn. Errors: -ENOENT no pattern, -EINVAL payload, -EACCES another device's
  * samples, -EDQUOT, -ENOMEM. */
-int gg_ingest(struct broker *b, struct connection *c, const struct gg_mqtt_publish *p);
+int gg_ingest(
+	struct broker *b, struct connection *c, const struct session *from, const struct gg_mqtt_publish *p);
 void gg_ingest_flush(struct connection *c);
 void gg_ingest_done(struct broker *b);
 
@@ -337,6 +357,7 @@ void gg_outbound_done(struct session *s);
 struct outgoing *gg_outbound_find(struct session *s, uint64_t message_id);
 void gg_outbound_finish(struct session *s, struct outgoing *o);
 void gg_outbound_restore(struct session *s, struct outgoing *o, uint16_t packet_id, uint8_t state);
+void gg_outbound_maybe_sent(struct session *s);
 void gg_outbound_trim(struct session *s);
 void gg_outbound_each(
 	struct session *s, void (*each)(void *arg, struct session *s, struct outgoing *o), void *arg);
@@ -359,10 +380,14 @@ void gg_session_end(struct session *s, bool keep_record);
 /* Its connection has gone. */
 void gg_session_left(struct session *s, bool goodbye);
 void gg_session_start_expiry(struct session *s);
+/* What was kept of it has been read: its times go on. May end it. */
+void gg_session_replayed(struct session *s);
 bool gg_session_received(struct session *s, uint16_t id);
 /* Errors: -ENOMEM. */
 int gg_session_set_received(struct session *s, uint16_t id, bool on);
 void gg_session_will(struct session *s);
+/* Its will is not to be sent. */
+void gg_session_drop_will(struct session *s);
 
 static inline bool gg_session_persists(const struct session *s)
 {
@@ -400,12 +425,17 @@ void gg_persist_retained_clear(struct broker *b, struct gg_str topic, struct hol
 struct persist_receiver {
 	struct session *session;
 	uint8_t qos;
-	bool retain;
-	const uint32_t *ids; /* OUT_IDS of them */
+	bool retain, again;
+	uint32_t ids[OUT_IDS];
 };
 void gg_persist_message(struct broker *b, struct message *m, const struct persist_receiver *receivers,
 	size_t count, struct hold *hold);
-void gg_persist_outgoing(struct session *s, const struct outgoing *o); /* its state, by o->state */
+void gg_persist_outgoing(struct session *s, const struct outgoing *o, uint8_t state, struct hold *hold);
+/* That it is about to be sent with its packet id. */
+void gg_persist_sending(struct session *s, const struct outgoing *o, void (*kept)(void *arg, uint32_t number),
+	void *arg, uint32_t number);
+void gg_persist_will(struct session *s);
+void gg_persist_will_gone(struct session *s);
 void gg_persist_received(struct session *s, uint16_t packet_id, bool on, struct hold *hold);
 void gg_persist_replay(struct broker *b, struct gg_str record);
 /* All records have been replayed. */

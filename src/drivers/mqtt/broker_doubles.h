@@ -337,6 +337,8 @@ static void crash_and_start(void)
 {
 	size_t count = gateway.kept_count;
 	stop_broker();
+	while (gateway.kept_count > count) /* what it kept on its way out */
+		free((char *)gateway.kept[--gateway.kept_count].p);
 	start_broker();
 	for (size_t i = 0; i < count; i++)
 		gg_persist_replay(b, gateway.kept[i]);

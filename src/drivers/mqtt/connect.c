@@ -65,11 +65,12 @@ static struct session *take_session(
 
 static int set_will(struct session *s, const struct gg_mqtt_connect *p)
 {
-	gg_message_unref(s->will);
-	s->will = NULL;
-	s->will_delay_s = 0;
-	if (!p->has_will)
+	if (!p->has_will) {
+		gg_session_drop_will(s);
 		return 0;
+	}
+	gg_message_unref(s->will);
+	s->will_delay_s = 0;
 	struct gg_mqtt_publish m = {.topic = p->will.topic,
 		.payload = p->will.payload,
 		.qos = p->will.qos,
@@ -162,6 +163,7 @@ static void establish(struct connection *c, const struct gg_mqtt_connect *p)
 	bool persisted = present && gg_session_persists(s);
 	s->expiry_s = expiry_of(b, p);
 	s->device = c->device;
+	s->any_topic = c->any_topic;
 	s->connection = c;
 	c->session = s;
 	gg_timer_stop(&s->expiry);
@@ -170,6 +172,8 @@ static void establish(struct connection *c, const struct gg_mqtt_connect *p)
 		gg_persist_session(s, NULL);
 	else if (persisted)
 		gg_persist_session_end(s);
+	if (s->will)
+		gg_persist_will(s);
 	struct gg_mqtt_packet ack = {.type = GG_MQTT_CONNACK, .connack = {.session_present = present}};
 	struct gg_mqtt_properties *q = &ack.connack.properties;
 	set_keep_alive(c, p, q);

@@ -191,9 +191,11 @@ static void queue(struct delivery *d, const struct match *m)
 		return;
 	if (!d->receivers)
 		d->receivers = malloc(b->match_count * sizeof *d->receivers);
-	if (d->receivers)
-		d->receivers[d->receiver_count++] =
-			(struct persist_receiver){m->session, qos, retain, m->ids};
+	if (!d->receivers)
+		return;
+	struct persist_receiver *r = &d->receivers[d->receiver_count++];
+	*r = (struct persist_receiver){.session = m->session, .qos = qos, .retain = retain};
+	memcpy(r->ids, m->ids, sizeof r->ids);
 }
 
 unsigned gg_deliver(

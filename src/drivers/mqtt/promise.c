@@ -37,6 +37,10 @@ struct wait {
 	struct gg_batch *batch; /* to submit again; NULL for a record */
 	struct wait *next;      /* idle or stalled */
 	int why;                /* it stalled: a negative errno */
+	bool soon;              /* of gg_promise_keep_soon() */
+	uint32_t number;
+	void (*kept)(void *arg, uint32_t number);
+	void *arg;
 };
 
 static const int64_t stall_first_ns = 100 * GG_NS_PER_MS, stall_most_ns = 10 * GG_NS_PER_S;
@@ -164,13 +168,15 @@ static void send_acks(struct connection *c, const struct hold *h)
 		struct ack a = c->acks[c->ack_first & (c->ack_cap - 1)];
 		c->ack_first++;
 		c->ack_count--;
-		if (h->status < 0 && a.reason < GG_MQTT_UNSPECIFIED)
+		bool can_fail = a.type == GG_MQTT_PUBACK || a.type == GG_MQTT_PUBREC;
+		if (h->status < 0 && can_fail && a.reason < GG_MQTT_UNSPECIFIED)
 			a.reason = failure_reason(h->status);
-		if (a.type == GG_MQTT_PUBACK || a.reason >= GG_MQTT_UNSPECIFIED)
+		if (a.type == GG_MQTT_PUBACK || (can_fail && a.reason >= GG_MQTT_UNSPECIFIED))
 			c->unreleased -= c->unreleased > 0;
 		if (a.type == GG_MQTT_PUBREC && a.reason >= GG_MQTT_UNSPECIFIED && c->session)
 			gg_session_set_received(c->session, a.packet_id, false);
-		gg_histogram_add(c->broker->count.ack_wait, now - a.received_ns);
+		if (can_fail)
+			gg_histogram_add(c->broker->count.ack_wait, now - a.received_ns);
 		gg_connection_send_ack(c, (enum gg_mqtt_type)a.type, a.packet_id, a.reason);
 	}
 	if (h->reply.len && gg_stream_write(c->stream, h->reply.p, h->reply.len) < 0)
@@ -250,6 +256,13 @@ static void stall(struct wait *w, int why)
 static void receipt_done(struct gg_receipt *r, int status)
 {
 	struct wait *w = (struct wait *)r;
+	if (w->soon) {
+		struct wait done = *w;
+		wait_free(w);
+		if (done.kept)
+			done.kept(done.arg, done.number);
+		return;
+	}
 	struct connection *c = w->hold ? w->hold->connection : NULL;
 	bool can_say = !c || c->version == GG_MQTT_V5;
 	bool busy = status == -EAGAIN && (w->batch || c);
@@ -367,6 +380,27 @@ void gg_promise_keep(struct broker *b, struct hold *hold, struct gg_str record)
 			hold->status = rc < 0 ? rc : -ENOMEM;
 		gg_log(GG_WARN, b->outside.name, "a record could not be kept", GG_I("errno", -rc));
 	}
+}
+
+void gg_promise_keep_soon(struct broker *b, struct gg_str record, void (*kept)(void *arg, uint32_t number),
+	void *arg, uint32_t number)
+{
+	struct wait *w = b->replaying || b->o.durability != DURABILITY_DISK ? NULL : wait_new(b, NULL);
+	if (!w) {
+		gg_promise_keep(b, NULL, record);
+		if (kept)
+			kept(arg, number);
+		return;
+	}
+	w->soon = true;
+	w->kept = kept;
+	w->arg = arg;
+	w->number = number;
+	int rc = b->outside.keep(b->outside.arg, record.p, record.len, &w->receipt);
+	if (rc == 0)
+		return;
+	gg_log(GG_WARN, b->outside.name, "a record could not be kept", GG_I("errno", -rc));
+	receipt_done(&w->receipt, rc);
 }
 
 void gg_promise_done(struct broker *b)

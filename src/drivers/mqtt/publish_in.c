@@ -77,7 +77,7 @@ uint8_t gg_broker_route(struct broker *b, struct connection *c, struct session *
 	const struct gg_mqtt_publish *p, struct hold *hold, unsigned *ret_receivers)
 {
 	uint8_t reason = 0;
-	int rc = p->payload.len ? gg_ingest(b, c, p) : 0;
+	int rc = p->payload.len ? gg_ingest(b, c, from, p) : 0;
 	if (rc == -ENOMEM)
 		return GG_MQTT_IMPLEMENTATION;
 	if (rc == -EACCES) {
@@ -89,7 +89,7 @@ uint8_t gg_broker_route(struct broker *b, struct connection *c, struct session *
 		gg_log(GG_WARN, b->outside.name,
 			rc == -EDQUOT ? "message dropped, the limit of devices or signals is reached"
 				      : "message dropped, its payload can't be read as its topic says",
-			GG_SV("client", gg_session_id(c->session)), GG_SV("topic", p->topic));
+			GG_SV("client", from ? gg_session_id(from) : GG_STR("")), GG_SV("topic", p->topic));
 		return rc == -EDQUOT ? GG_MQTT_QUOTA : GG_MQTT_BAD_PAYLOAD;
 	}
 	if (p->retain && gg_retain(b, p, hold) < 0) {
@@ -187,7 +187,9 @@ void gg_pubrel_in(struct connection *c, const struct gg_mqtt_ack *a)
 		gg_session_set_received(s, a->packet_id, false);
 		c->unreleased -= c->unreleased > 0;
 		if (gg_session_persists(s))
-			gg_persist_received(s, a->packet_id, false, NULL);
+			gg_persist_received(s, a->packet_id, false, gg_promise_hold(c));
 	}
-	gg_connection_send_ack(c, GG_MQTT_PUBCOMP, a->packet_id, known ? 0 : GG_MQTT_PACKET_ID_NOT_FOUND);
+	/* Its packet id may be another message's from PUBCOMP on: that it is free must be on disk before. */
+	if (gg_promise_ack(c, GG_MQTT_PUBCOMP, a->packet_id, known ? 0 : GG_MQTT_PACKET_ID_NOT_FOUND) < 0)
+		gg_connection_end(c, GG_MQTT_IMPLEMENTATION, "out of memory");
 }

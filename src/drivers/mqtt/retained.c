@@ -99,7 +99,7 @@ int gg_retain(struct broker *b, const struct gg_mqtt_publish *p, struct hold *ho
 	if (rc < 0)
 		return rc;
 	r->volatile_ = false;
-	if (p->qos && hold)
+	if (p->qos)
 		gg_persist_retained(b, r->message, hold);
 	else
 		mark_dirty(b, r);
@@ -139,9 +139,14 @@ static void send_one(void *arg, struct gg_topic_entry *entry)
 		return;
 	uint8_t qos = m->publish.qos < s->to->qos ? m->publish.qos : s->to->qos;
 	struct outgoing o = {.retain = true, .ids = {s->to->id}};
-	if (qos && gg_outbound_add(session, m, qos, true, o.ids) < 0)
+	if (qos && gg_outbound_add(session, m, qos, true, o.ids) < 0) {
 		gg_count(session->broker->count.dropped_full, 1);
-	else if (!qos && gg_outbound_send(session->connection, &m->publish, m->expires_ns, &o, false) < 0)
+	} else if (qos && gg_session_persists(session)) {
+		struct persist_receiver to = {
+			.session = session, .qos = qos, .retain = true, .ids = {s->to->id}};
+		gg_persist_message(session->broker, m, &to, 1, NULL);
+	}
+	if (!qos && gg_outbound_send(session->connection, &m->publish, m->expires_ns, &o, false) < 0)
 		gg_count(session->broker->count.dropped_slow, 1);
 }
 
