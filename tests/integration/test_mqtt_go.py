@@ -21,7 +21,7 @@ class Go(unittest.TestCase):
         digits = [str(i) for i in range(10)]
         self.assertEqual(seen["qos"], [0, 1, 2])
         self.assertEqual(seen["retained"], ["kept"])
-        self.assertEqual(seen["will"], ["gone", "text/plain"])
+        self.assertEqual(seen["will"], ["gone"])
         self.assertEqual(seen["session"], [False, True, digits[:5]])
         self.assertEqual(seen["shared"], [digits, 5, 5])
         self.assertEqual(seen["alias"], digits[:3])
