@@ -152,6 +152,7 @@ struct session {
 	uint16_t last_packet_id;
 	struct message *will;
 	uint32_t will_delay_s;
+	bool drop_told; /* the log has that it loses messages; until its next connection */
 	bool pumping;              /* outbound.c */
 	bool any_topic, will_kept; /* who made it may use all topics; a record of its will is out */
 	uint64_t match_turn;       /* deliver.c: is it in the list of matches already, and where */

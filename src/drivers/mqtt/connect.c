@@ -165,6 +165,7 @@ static void establish(struct connection *c, const struct gg_mqtt_connect *p)
 	s->device = c->device;
 	s->any_topic = c->any_topic;
 	s->connection = c;
+	s->drop_told = false;
 	c->session = s;
 	gg_timer_stop(&s->expiry);
 	gg_timer_stop(&s->will_timer);

@@ -10,6 +10,8 @@
  */
 #include "broker.h"
 
+#include "base/log.h"
+
 struct match {
 	struct session *session;
 	const struct subscription *share; /* not decided yet, session is NULL */
@@ -146,6 +148,16 @@ static struct gg_str encoded(struct delivery *d, enum gg_mqtt_version version)
 	return gg_buf_view(to);
 }
 
+/* Once a connection: the counters say how many. */
+static void tell_drop(struct session *s, const char *why)
+{
+	if (s->drop_told)
+		return;
+	s->drop_told = true;
+	gg_log(GG_WARN, s->broker->outside.name, "messages for a client are dropped",
+		GG_SV("client", gg_session_id(s)), GG_S("why", why));
+}
+
 static void send_plain(struct delivery *d, const struct match *m)
 {
 	struct broker *b = d->broker;
@@ -171,6 +183,8 @@ static void send_plain(struct delivery *d, const struct match *m)
 	}
 	if (rc < 0)
 		gg_count(rc == -EAGAIN ? b->count.dropped_slow : b->count.dropped_large, 1);
+	if (rc == -EAGAIN)
+		tell_drop(m->session, "it reads too slowly");
 }
 
 /* ---- QoS 1 and 2 ---- */
@@ -184,6 +198,7 @@ static void queue(struct delivery *d, const struct match *m)
 	bool retain = m->retain_as_published && d->publish->retain;
 	if (!d->message || gg_outbound_add(m->session, d->message, qos, retain, m->ids) < 0) {
 		gg_count(b->count.dropped_full, 1);
+		tell_drop(m->session, "its queue or the memory for queues is full");
 		return;
 	}
 	d->given++;
