@@ -129,6 +129,8 @@ void gg_connecting_cancel(struct gg_stream *s);
 
 /* listener.c */
 void gg_listener_opened(struct gg_stream *s);
+/* Its handshake failed: nobody but the log will ever know of it. */
+void gg_listener_failed(const struct gg_stream *s, int status);
 void gg_listener_lost(struct gg_listener *l);
 
 /* stream_tls.c; host is the name to ask for and check, NULL on a server. Errors: -ENOMEM. */

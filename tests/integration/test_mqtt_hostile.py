@@ -237,7 +237,7 @@ class Hostile(unittest.TestCase):
             else:
                 held.append(s)
         self.rotten_certificates()
-        self.gateway.wait_log('tls: connection failed before CONNECT peer="127.0.0.1:')
+        self.gateway.wait_log(': TLS handshake failed peer="127.0.0.1:')
         for s in held:
             s.close()
         self.check()

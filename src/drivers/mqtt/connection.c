@@ -100,21 +100,11 @@ void gg_connection_end(struct connection *c, uint8_t reason, const char *why)
 	gg_stream_close(c->stream, true, why);
 }
 
-/* A handshake that failed, or a certificate: whoever looks why a device does not come finds it here. */
-static void tell_failure(
-	const struct connection *c, const struct gg_stream *s, int status, const char *reason)
-{
-	bool wrong = status == -EPROTO || status == -EKEYREJECTED || status == -ETIMEDOUT;
-	if (wrong && c->state == AWAITS_CONNECT && !c->closing)
-		gg_log(GG_WARN, c->broker->outside.name, "connection failed before CONNECT",
-			GG_S("peer", gg_stream_peer(s)), GG_S("why", reason));
-}
-
 static void on_closed(void *arg, struct gg_stream *s, int status, const char *reason)
 {
 	struct connection *c = arg;
 	struct broker *b = c->broker;
-	tell_failure(c, s, status, reason);
+	(void)s;
 	gg_log(GG_DEBUG, b->outside.name, "client gone", GG_S("peer", gg_stream_peer(s)),
 		GG_I("status", status), GG_S("reason", reason));
 	c->closing = true;
