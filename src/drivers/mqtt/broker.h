@@ -7,6 +7,8 @@
  *   listen.c      listeners: plain, TLS, WebSocket
  *   connection.c  a client's connection: bytes to packets, keep-alive, pauses, the end
  *   connect.c     CONNECT: who it is, its session, CONNACK
+ *   auth.c        AUTH: SCRAM-SHA-256, at CONNECT and again later
+ *   alias.c       topic aliases to a client
  *   publish_in.c  PUBLISH from a client: limits, aliases, QoS 2, and where it goes
  *   promise.c     acknowledgements that wait for the disk
  *   ingest.c      topics and payloads become samples
@@ -44,7 +46,16 @@ struct topic_option {
 	struct gg_format_options format;
 };
 
+enum redirect_kind { REDIRECT_USE, REDIRECT_MOVED };
+
+struct redirect_options {
+	const char *to;
+	int kind;
+};
+
 struct broker_options {
+	struct redirect_options redirect;
+	const char *response_information;
 	struct gg_strings listen;
 	struct gg_tls_options tls;
 	int anonymous, durability;
@@ -162,10 +173,11 @@ struct ack {
 	int64_t received_ns;
 	uint16_t packet_id;
 	uint8_t type, reason;
+	const char *text, *limit; /* static; NULL: nothing more to say */
 };
 
 enum pause_cause { PAUSE_LOGIN = 1, PAUSE_RATE = 2, PAUSE_ACKS = 4, PAUSE_JOURNAL = 8 };
-enum connection_state { AWAITS_CONNECT, AWAITS_LOGIN, CONNECTED };
+enum connection_state { AWAITS_CONNECT, AWAITS_LOGIN, AWAITS_AUTH, CONNECTED };
 
 struct broker_listener {
 	struct broker *broker;
@@ -190,12 +202,16 @@ struct connection {
 	int64_t keep_alive_ns, last_seen_ns;
 	/* who */
 	struct login *login;
+	struct auth *auth;  /* an exchange that is on */
+	bool authenticates; /* it came in by AUTH, so it may do so again */
 	uint32_t device;
 	bool any_topic;
 	char *id;     /* of its entry in the registry; NULL: none */
 	char *topics; /* filters beyond its own, a line each; NULL: none */
 	/* what the client can take */
-	uint32_t receive_maximum, maximum_packet;
+	uint32_t receive_maximum, maximum_packet; /* 0: not said yet */
+	uint16_t alias_maximum;
+	struct alias_table *aliases_out;
 	/* from the client */
 	char **aliases; /* by alias - 1 */
 	int64_t tokens_at_ns;
@@ -261,6 +277,7 @@ struct broker {
 	struct gg_buf record;
 	struct broker_counters count;
 	uint64_t sent, received; /* for $SYS */
+	const char *why, *limit; /* of the message that was refused last, static */
 	int64_t started_ns;
 };
 
@@ -280,15 +297,50 @@ void gg_listen_close(struct broker *b);
 const struct gg_stream_handler *gg_broker_accept(void *listener, struct gg_stream *s, void **ret_arg);
 /* Ends it; reason 0 = say nothing to the client. */
 void gg_connection_end(struct connection *c, uint8_t reason, const char *why);
+/* The same for what goes beyond a limit, an option's name. */
+void gg_connection_end_limit(struct connection *c, uint8_t reason, const char *limit, const char *why);
 void gg_connection_pause(struct connection *c, enum pause_cause cause);
 void gg_connection_resume(struct connection *c, enum pause_cause cause);
 /* Encodes into the stream's output. Errors: -EAGAIN no room, -EPIPE. */
 int gg_connection_send(struct connection *c, const struct gg_mqtt_packet *p);
 int gg_connection_send_ack(struct connection *c, enum gg_mqtt_type type, uint16_t packet_id, uint8_t reason);
+/* text and limit go with it where the client wants them (§3.1.2.11.7) and they fit its packets; may be NULL.
+ */
+int gg_connection_send_ack_text(struct connection *c, const struct ack *a);
+/* A reason string, and which limit it was: block is memory for the encoded property. */
+enum { LIMIT_BLOCK = 96 };
+void gg_connection_explain(
+	struct gg_mqtt_properties *q, const char *text, const char *limit, char block[LIMIT_BLOCK]);
 
 /* ---- connect.c ---- */
 void gg_connect_in(struct connection *c, const struct gg_mqtt_frame *f, const struct gg_mqtt_connect *p);
 void gg_connect_forget(struct connection *c);
+/* data: of an exchange, for CONNACK. */
+void gg_connect_establish(struct connection *c, const struct gg_mqtt_connect *p, struct gg_str data);
+void gg_connect_refuse(struct connection *c, uint8_t reason, const char *why);
+/* Who it is by the registry. */
+void gg_connect_identify(struct connection *c, const struct gg_grant *g);
+/* What to say when the registry does not let it in. */
+void gg_connect_not_granted(struct connection *c, int status);
+
+static inline uint8_t gg_redirect_reason(const struct broker *b)
+{
+	return b->o.redirect.kind == REDIRECT_MOVED ? GG_MQTT_SERVER_MOVED : GG_MQTT_USE_ANOTHER_SERVER;
+}
+
+/* ---- auth.c ---- */
+/* A CONNECT with an authentication method. */
+void gg_auth_connect(struct connection *c, const struct gg_mqtt_frame *f, const struct gg_mqtt_connect *p);
+void gg_auth_in(struct connection *c, const struct gg_mqtt_disconnect *p);
+void gg_auth_forget(struct connection *c);
+
+/* ---- alias.c ---- */
+/* The alias to send a topic with; *ret_known: the client knows it, the topic itself may be left out. 0: none.
+ */
+uint16_t gg_alias_pick(struct connection *c, struct gg_str topic, bool *ret_known);
+/* The topic has gone out under the alias. */
+void gg_alias_sent(struct connection *c, uint16_t alias, struct gg_str topic);
+void gg_alias_done(struct connection *c);
 
 /* ---- publish_in.c ---- */
 /* true: taken; false: not now, the packet is to be presented again. */
@@ -304,6 +356,8 @@ uint8_t gg_broker_route(struct broker *b, struct connection *c, struct session *
 struct hold *gg_promise_hold(struct connection *c);
 /* An acknowledgement that goes out when the turn's data are safe. Errors: -ENOMEM. */
 int gg_promise_ack(struct connection *c, enum gg_mqtt_type type, uint16_t packet_id, uint8_t reason);
+/* The same with b->why and b->limit. */
+int gg_promise_refusal(struct connection *c, enum gg_mqtt_type type, uint16_t packet_id, uint8_t reason);
 /* Bytes that go out behind the acknowledgements. Errors: -ENOMEM. */
 int gg_promise_reply(struct connection *c, const struct gg_mqtt_packet *p);
 bool gg_promise_full(const struct connection *c);

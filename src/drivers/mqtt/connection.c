@@ -14,8 +14,63 @@
 
 static const int64_t connect_timeout_ns = 10 * GG_NS_PER_S;
 
-int gg_connection_send(struct connection *c, const struct gg_mqtt_packet *p)
+static struct gg_mqtt_properties *explained(struct gg_mqtt_packet *p)
 {
+	switch (p->type) {
+	case GG_MQTT_CONNACK:
+		return &p->connack.properties;
+	case GG_MQTT_DISCONNECT:
+	case GG_MQTT_AUTH:
+		return &p->disconnect.properties;
+	case GG_MQTT_SUBACK:
+	case GG_MQTT_UNSUBACK:
+		return &p->subscribe.properties;
+	case GG_MQTT_PUBACK:
+	case GG_MQTT_PUBREC:
+		return &p->ack.properties;
+	default:
+		return NULL;
+	}
+}
+
+static const uint64_t words = 1ULL << GG_MQTT_REASON_STRING | 1ULL << GG_MQTT_USER_PROPERTY;
+
+void gg_connection_explain(
+	struct gg_mqtt_properties *q, const char *text, const char *limit, char block[LIMIT_BLOCK])
+{
+	struct gg_writer w = gg_writer(block, LIMIT_BLOCK);
+	if (text) {
+		q->reason = gg_str(text);
+		gg_mqtt_set(q, GG_MQTT_REASON_STRING);
+	}
+	if (!limit)
+		return;
+	gg_mqtt_user_add(&w, GG_STR("limit"), gg_str(limit));
+	if (!gg_writer_ok(&w))
+		return;
+	q->user = gg_str_n(block, gg_writer_len(&w));
+	gg_mqtt_set(q, GG_MQTT_USER_PROPERTY);
+}
+
+/* Words are left out for whom they are not for ([MQTT-3.1.2-29]) and where the packet would be too large for
+ * its receiver ([MQTT-3.2.2-19] and its like). */
+static void fit_words(const struct connection *c, struct gg_mqtt_packet *p)
+{
+	struct gg_mqtt_properties *q = explained(p);
+	if (!q || !(q->present & words))
+		return;
+	bool always = p->type == GG_MQTT_CONNACK || p->type == GG_MQTT_DISCONNECT;
+	if (!c->problem_info && !always)
+		q->present &= ~words;
+	if (c->maximum_packet && gg_mqtt_size(p, c->version) > c->maximum_packet)
+		q->present &= ~words;
+}
+
+int gg_connection_send(struct connection *c, const struct gg_mqtt_packet *packet)
+{
+	struct gg_mqtt_packet fitted = *packet;
+	const struct gg_mqtt_packet *p = &fitted;
+	fit_words(c, &fitted);
 	size_t size = gg_mqtt_size(p, c->version);
 	uint8_t *room = gg_stream_room(c->stream, size);
 	if (!room)
@@ -31,9 +86,19 @@ int gg_connection_send(struct connection *c, const struct gg_mqtt_packet *p)
 
 int gg_connection_send_ack(struct connection *c, enum gg_mqtt_type type, uint16_t packet_id, uint8_t reason)
 {
-	if (reason && c->version == GG_MQTT_V5) {
+	struct ack a = {.type = (uint8_t)type, .packet_id = packet_id, .reason = reason};
+	return gg_connection_send_ack_text(c, &a);
+}
+
+int gg_connection_send_ack_text(struct connection *c, const struct ack *a)
+{
+	enum gg_mqtt_type type = (enum gg_mqtt_type)a->type;
+	uint16_t packet_id = a->packet_id;
+	char block[LIMIT_BLOCK];
+	if (a->reason && c->version == GG_MQTT_V5) {
 		struct gg_mqtt_packet p = {
-			.type = (uint8_t)type, .ack = {.packet_id = packet_id, .reason = reason}};
+			.type = a->type, .ack = {.packet_id = packet_id, .reason = a->reason}};
+		gg_connection_explain(&p.ack.properties, a->text, a->limit, block);
 		return gg_connection_send(c, &p);
 	}
 	uint8_t *room = gg_stream_room(c->stream, GG_MQTT_ACK_SIZE);
@@ -85,11 +150,24 @@ static void tell_end(const struct connection *c, uint8_t reason, const char *why
 
 void gg_connection_end(struct connection *c, uint8_t reason, const char *why)
 {
+	gg_connection_end_limit(c, reason, NULL, why);
+}
+
+void gg_connection_end_limit(struct connection *c, uint8_t reason, const char *limit, const char *why)
+{
 	if (c->closing)
 		return;
 	tell_end(c, reason, why);
 	if (reason && c->state == CONNECTED && c->version == GG_MQTT_V5) {
+		char block[LIMIT_BLOCK];
 		struct gg_mqtt_packet p = {.type = GG_MQTT_DISCONNECT, .disconnect = {.reason = reason}};
+		struct gg_mqtt_properties *q = &p.disconnect.properties;
+		gg_connection_explain(q, why, limit, block);
+		bool moved = reason == GG_MQTT_USE_ANOTHER_SERVER || reason == GG_MQTT_SERVER_MOVED;
+		if (moved && c->broker->o.redirect.to) {
+			q->server_reference = gg_str(c->broker->o.redirect.to);
+			gg_mqtt_set(q, GG_MQTT_SERVER_REFERENCE);
+		}
 		gg_connection_send(c, &p);
 	}
 	c->closing = true;
@@ -109,6 +187,8 @@ static void on_closed(void *arg, struct gg_stream *s, int status, const char *re
 	c->stream = NULL;
 	leave(c, reason);
 	gg_connect_forget(c);
+	gg_auth_forget(c);
+	gg_alias_done(c);
 	gg_ingest_flush(c);
 	gg_promise_forget(c);
 	gg_timer_stop(&c->timer);
@@ -194,7 +274,10 @@ static bool dispatch(struct connection *c, struct gg_mqtt_packet *p)
 	case GG_MQTT_DISCONNECT:
 		on_disconnect(c, &p->disconnect);
 		return true;
-	default: /* what only a server sends, a second CONNECT ([MQTT-3.1.0-2]), AUTH without a method */
+	case GG_MQTT_AUTH:
+		gg_auth_in(c, &p->disconnect);
+		return true;
+	default: /* what only a server sends, a second CONNECT ([MQTT-3.1.0-2]) */
 		gg_count(c->broker->count.protocol_errors, 1);
 		gg_connection_end(c, GG_MQTT_PROTOCOL_ERROR, gg_mqtt_type_name(p->type));
 		return true;
@@ -234,7 +317,12 @@ static bool take(struct connection *c, const struct gg_mqtt_frame *f)
 	}
 	if (c->state == CONNECTED)
 		return dispatch(c, &p);
-	gg_connect_in(c, f, &p.connect);
+	if (c->state == AWAITS_CONNECT)
+		gg_connect_in(c, f, &p.connect);
+	else if (p.type == GG_MQTT_AUTH)
+		gg_auth_in(c, &p.disconnect);
+	else
+		gg_connection_end(c, 0, "it broke off its authentication"); /* [MQTT-3.1.2-30] */
 	return true;
 }
 

@@ -154,7 +154,7 @@ static void send_plain(struct delivery *d, const struct match *m)
 		return;
 	d->given++;
 	int rc = -E2BIG;
-	if (retain || (m->ids[0] && c->version == GG_MQTT_V5)) {
+	if (retain || c->alias_maximum || (m->ids[0] && c->version == GG_MQTT_V5)) {
 		struct outgoing o = {.retain = retain};
 		memcpy(o.ids, m->ids, sizeof o.ids);
 		rc = gg_outbound_send(c, d->publish, INT64_MAX, &o, false);

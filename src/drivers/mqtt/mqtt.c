@@ -22,6 +22,15 @@ static const struct gg_option topic_table[] = {
 		.help = "A topic with {device} and {signal} in it; {signal...} takes all levels that follow"),
 	GG_FORMAT_ROWS(struct topic_option, format), {0}};
 
+static const char *const redirect_choices[] = {"use", "moved", NULL};
+
+static const struct gg_option redirect_table[] = {
+	GG_OPTION(struct redirect_options, to, STRING, .flags = GG_MAIN, .example = "other.example:1883",
+		.help = "The server to go to"),
+	GG_OPTION(struct redirect_options, kind, CHOICE, .def = "use", .choices = redirect_choices,
+		.help = "use = for now, moved = for good"),
+	{0}};
+
 #define ROW(field, kind, ...)          GG_OPTION(struct broker, o.field, kind, .name = #field, ##__VA_ARGS__)
 #define NAMED(field, kind, label, ...) GG_OPTION(struct broker, o.field, kind, .name = label, ##__VA_ARGS__)
 
@@ -58,6 +67,10 @@ static const struct gg_option options[] = {
 		.help = "How long the session of a client that is away is kept at most"),
 	NAMED(keep_alive_ns, DURATION, "keep_alive", .def = "0s", .max = "18h", .flags = GG_LIVE,
 		.help = "Longest keep-alive that an MQTT 5.0 client may choose; 0 = as it likes"),
+	ROW(redirect, GROUP, .sub = redirect_table, .flags = GG_LIVE,
+		.help = "Sends clients to another server; those of 3.1.1 are only turned away"),
+	ROW(response_information, STRING, .flags = GG_LIVE, .example = "answers/{client}",
+		.help = "Where a client should listen for answers to its requests, told to who asks for it"),
 	{0}};
 
 /* ---- the gateway's services ---- */
@@ -147,6 +160,10 @@ static int update(void *self, const void *fresh, struct gg_error *e)
 	b->o.rate = f->o.rate;
 	b->o.session_expiry_ns = f->o.session_expiry_ns;
 	b->o.keep_alive_ns = f->o.keep_alive_ns;
+	b->o.response_information = f->o.response_information;
+	b->o.redirect = f->o.redirect;
+	for (struct connection *c = b->connections; b->o.redirect.to && c; c = c->next)
+		gg_connection_end(c, gg_redirect_reason(b), "clients are sent to another server");
 	return 0;
 }
 

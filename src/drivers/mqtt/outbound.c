@@ -105,6 +105,13 @@ int gg_outbound_send(struct connection *c, const struct gg_mqtt_publish *p, int6
 		q.properties.subscription_ids[i] = o->ids[i];
 		gg_mqtt_set(&q.properties, GG_MQTT_SUBSCRIPTION_ID);
 	}
+	bool known = false;
+	uint16_t alias = c->alias_maximum ? gg_alias_pick(c, p->topic, &known) : 0;
+	if (alias) {
+		q.properties.topic_alias = alias;
+		gg_mqtt_set(&q.properties, GG_MQTT_TOPIC_ALIAS);
+		q.topic = known ? gg_str_n("", 0) : q.topic;
+	}
 	size_t size = gg_mqtt_publish_size(&q, c->version);
 	if (size > c->maximum_packet)
 		return -EMSGSIZE;
@@ -116,6 +123,8 @@ int gg_outbound_send(struct connection *c, const struct gg_mqtt_publish *p, int6
 	if (!gg_writer_ok(&w))
 		return -EMSGSIZE;
 	gg_stream_commit(c->stream, size);
+	if (alias && !known)
+		gg_alias_sent(c, alias, p->topic);
 	b->sent++;
 	gg_count(b->count.out[q.qos], 1);
 	gg_count(b->count.bytes_out, size);

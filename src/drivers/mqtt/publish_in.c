@@ -82,6 +82,7 @@ uint8_t gg_broker_route(struct broker *b, struct connection *c, struct session *
 		return GG_MQTT_IMPLEMENTATION;
 	if (rc == -EACCES) {
 		gg_count(b->count.dropped_denied, 1);
+		b->why = "its samples would be another device's";
 		return GG_MQTT_NOT_AUTHORIZED;
 	}
 	if (rc == -EINVAL || rc == -E2BIG || rc == -EDQUOT) {
@@ -90,6 +91,8 @@ uint8_t gg_broker_route(struct broker *b, struct connection *c, struct session *
 			rc == -EDQUOT ? "message dropped, the limit of devices or signals is reached"
 				      : "message dropped, its payload can't be read as its topic says",
 			GG_SV("client", from ? gg_session_id(from) : GG_STR("")), GG_SV("topic", p->topic));
+		b->why = rc == -EDQUOT ? "the limit of devices or signals is reached"
+				       : "the payload can't be read as its topic says";
 		return rc == -EDQUOT ? GG_MQTT_QUOTA : GG_MQTT_BAD_PAYLOAD;
 	}
 	if (p->retain && gg_retain(b, p, hold) < 0) {
@@ -118,7 +121,7 @@ static void answer(struct connection *c, const struct gg_mqtt_publish *p, uint8_
 	}
 	enum gg_mqtt_type type = p->qos == 2 ? GG_MQTT_PUBREC : GG_MQTT_PUBACK;
 	c->unreleased++;
-	if (gg_promise_ack(c, type, p->packet_id, c->version == GG_MQTT_V5 ? reason : 0) < 0)
+	if (gg_promise_refusal(c, type, p->packet_id, c->version == GG_MQTT_V5 ? reason : 0) < 0)
 		gg_connection_end(c, GG_MQTT_IMPLEMENTATION, "out of memory");
 }
 
@@ -143,6 +146,7 @@ bool gg_publish_in(struct connection *c, struct gg_mqtt_publish *p)
 	if (c->closing)
 		return true;
 	uint8_t reason = resolve_alias(c, p);
+	b->why = b->limit = NULL;
 	if (gg_mqtt_has(&p->properties, GG_MQTT_SUBSCRIPTION_ID))
 		reason = GG_MQTT_PROTOCOL_ERROR; /* [MQTT-3.3.4-6] */
 	if (reason) {
@@ -161,6 +165,7 @@ bool gg_publish_in(struct connection *c, struct gg_mqtt_publish *p)
 		gg_count(b->count.dropped_denied, 1);
 		gg_log(GG_WARN, b->outside.name, "message dropped, its topic is not the client's own",
 			GG_SV("client", gg_session_id(c->session)), GG_SV("topic", p->topic));
+		b->why = "the topic is not the client's own";
 		reason = GG_MQTT_NOT_AUTHORIZED;
 	} else if (p->qos && !hold) {
 		reason = GG_MQTT_IMPLEMENTATION;
