@@ -122,9 +122,10 @@ const char *gg_stream_certificate_name(const struct gg_stream *s);
 
 struct gg_listener_options {
 	struct gg_address address;
-	struct gg_tls *tls;   /* NULL = plain */
-	unsigned max_streams; /* 0 = 10000; more are closed at once, counted and logged */
-	unsigned accept_rate; /* new ones per second, 0 = 1000; more wait in the backlog */
+	struct gg_tls *tls;       /* NULL = plain */
+	unsigned max_streams;     /* 0 = 10000; more are closed at once, counted and logged */
+	unsigned accept_rate;     /* new ones per second, 0 = 1000; more wait in the backlog */
+	unsigned max_per_address; /* 0 = any number; more are closed at once, counted and logged */
 	struct gg_stream_limits limits;
 };
 

@@ -20,6 +20,7 @@
  *   message.c     a message, counted by reference
  *   persist.c     records that survive the process: writing, replaying, compacting
  *   access.c      which topics are a client's own
+ *   limits.c      rates, lengths of topics, retained messages of a device
  *   command.c     write and publish, asked for by rules and people
  *   sys.c         $SYS topics and metrics
  *
@@ -35,6 +36,8 @@
 #include "net/mqtt_codec.h"
 #include "net/mqtt_topic.h"
 #include "net/stream.h"
+
+#include <pthread.h>
 
 enum broker_anonymous { ANONYMOUS_AUTO, ANONYMOUS_NEVER, ANONYMOUS_ALWAYS };
 enum broker_durability { DURABILITY_DISK, DURABILITY_MEMORY };
@@ -62,7 +65,10 @@ struct broker_options {
 	struct gg_many topics; /* struct topic_option */
 	const char *write;
 	uint64_t max_clients, max_packet, max_inflight, max_queued, max_retained, memory, rate;
-	int64_t session_expiry_ns, keep_alive_ns;
+	uint64_t rate_bytes, max_per_address, connect_rate, client_memory, max_subscriptions, max_topic,
+		max_levels;
+	uint64_t retained_memory, max_retained_per_device, retained_memory_per_device;
+	int64_t session_expiry_ns, keep_alive_ns, write_timeout_ns, sys_interval_ns;
 };
 
 /* What the broker asks of the gateway: gg_host_... in the gateway, a double in tests. */
@@ -84,7 +90,7 @@ struct broker_counters {
 	struct gg_counter *in[3], *out[3], *bytes_in, *bytes_out;
 	struct gg_counter *dropped_payload, *dropped_denied, *dropped_slow, *dropped_full, *dropped_expired,
 		*dropped_large, *dropped_limit;
-	struct gg_counter *refused_logins, *protocol_errors;
+	struct gg_counter *refused_logins, *protocol_errors, *throttled[2];
 	struct gg_histogram *ack_wait;
 };
 
@@ -100,6 +106,7 @@ struct message {
 	uint64_t id; /* in the journal's records; 0 until kept */
 	size_t size;
 	struct broker *broker;
+	struct command *command;        /* that waits for its acknowledgement, or NULL */
 	int64_t expires_ns;             /* UTC; INT64_MAX = never */
 	struct gg_mqtt_publish publish; /* views of bytes; packet_id is not used */
 	char bytes[];
@@ -157,7 +164,7 @@ struct session {
 	uint32_t out_looked;                  /* up to where packet ids may have been given ahead */
 	uint32_t records_asked, records_kept; /* of packet ids */
 	struct outbox *outbox;
-	size_t out_bytes; /* of the messages in it */
+	size_t out_bytes, subscription_bytes; /* of the messages in it; of its subscriptions */
 	uint16_t last_packet_id;
 	struct message *will;
 	uint32_t will_delay_s;
@@ -179,6 +186,12 @@ struct ack {
 enum pause_cause { PAUSE_LOGIN = 1, PAUSE_RATE = 2, PAUSE_ACKS = 4, PAUSE_JOURNAL = 8 };
 enum connection_state { AWAITS_CONNECT, AWAITS_LOGIN, AWAITS_AUTH, CONNECTED };
 
+/* Fills with time, holds a second's worth. */
+struct bucket {
+	double tokens;
+	int64_t at_ns;
+};
+
 struct broker_listener {
 	struct broker *broker;
 	struct gg_listener *listener;
@@ -197,6 +210,7 @@ struct connection {
 	uint8_t paused;
 	bool busy, closing, dead, said_goodbye, trusted, problem_info;
 	bool told;             /* the log has why it is ended */
+	bool throttled;        /* and that it is read no faster */
 	struct gg_timer timer; /* for CONNECT, then keep-alive */
 	struct gg_timer rate_timer;
 	int64_t keep_alive_ns, last_seen_ns;
@@ -214,8 +228,7 @@ struct connection {
 	struct alias_table *aliases_out;
 	/* from the client */
 	char **aliases; /* by alias - 1 */
-	int64_t tokens_at_ns;
-	double tokens;
+	struct bucket messages, bytes;
 	unsigned unreleased; /* QoS > 0 under way, for its receive maximum */
 	/* what this turn brought */
 	struct gg_batch *batch;
@@ -254,8 +267,9 @@ struct broker {
 	_Atomic unsigned connection_count; /* stop() looks from another thread */
 	struct gg_map sessions;            /* client id -> struct session * */
 	struct gg_topic_tree subscriptions, retained;
-	size_t retained_count, subscription_count;
-	struct retained *dirty; /* retained.c: to be kept soon */
+	size_t retained_count, retained_bytes, subscription_count, shared_count;
+	struct gg_map retained_of; /* device -> struct retained_quota * */
+	struct retained *dirty;    /* retained.c: to be kept soon */
 	struct gg_timer retained_timer, sys_timer;
 	/* topics to samples */
 	struct gg_map routes, sources;
@@ -276,12 +290,23 @@ struct broker {
 	struct gg_map replayed; /* message id -> struct message *, between the first record and start */
 	struct gg_buf record;
 	struct broker_counters count;
-	uint64_t sent, received; /* for $SYS */
+	struct command *commands; /* that wait for an acknowledgement */
+	struct command *command;  /* whose message is being delivered */
+	pthread_mutex_t idle_lock;
+	pthread_cond_t idle; /* closing, and nothing is under way any more */
+	/* for $SYS */
+	uint64_t sent, received, bytes_sent, bytes_received, packets_sent, packets_received;
+	uint64_t payload_sent, payload_received, dropped, expired_clients;
+	unsigned most_clients;
 	const char *why, *limit; /* of the message that was refused last, static */
 	int64_t started_ns;
 };
 
 /* ---- broker.c: o, outside and loop are set ---- */
+/* Something ended: whoever waits for all to be over may look. */
+void gg_broker_look_idle(struct broker *b);
+/* Waits until it is. Thread: not the loop's. False: not in time. */
+bool gg_broker_wait_idle(struct broker *b, int64_t most_ns);
 int gg_broker_init(struct broker *b, struct gg_error *e);
 /* Lets the clients go. */
 void gg_broker_close(struct broker *b);
@@ -311,6 +336,16 @@ int gg_connection_send_ack_text(struct connection *c, const struct ack *a);
 enum { LIMIT_BLOCK = 96 };
 void gg_connection_explain(
 	struct gg_mqtt_properties *q, const char *text, const char *limit, char block[LIMIT_BLOCK]);
+
+/* Leaves out of a packet the words that this client does not take. */
+void gg_connection_fit_words(const struct connection *c, struct gg_mqtt_packet *p);
+/* A packet has gone into the stream. */
+static inline void gg_connection_sent(struct connection *c, size_t size)
+{
+	gg_count(c->broker->count.bytes_out, size);
+	c->broker->bytes_sent += size;
+	c->broker->packets_sent++;
+}
 
 /* ---- connect.c ---- */
 void gg_connect_in(struct connection *c, const struct gg_mqtt_frame *f, const struct gg_mqtt_connect *p);
@@ -393,7 +428,7 @@ unsigned gg_deliver(
 	struct broker *b, const struct gg_mqtt_publish *p, struct session *from, struct hold *hold);
 
 /* ---- outbound.c ---- */
-/* Errors: -ENOBUFS the queue is full. Takes a reference of its own. */
+/* Errors: -ENOBUFS the queue is full, -EDQUOT the client's memory is. Takes a reference of its own. */
 int gg_outbound_add(struct session *s, struct message *m, uint8_t qos, bool retain, const uint32_t *ids);
 void gg_outbound_pump(struct session *s);
 void gg_outbound_reconnected(struct session *s);
@@ -453,10 +488,11 @@ void gg_message_unref(struct message *m);
 
 /* ---- retained.c ---- */
 /* Errors: -EDQUOT the limit is reached, -ENOMEM. */
-int gg_retain(struct broker *b, const struct gg_mqtt_publish *p, struct hold *hold);
-int gg_retain_quietly(struct broker *b, const struct gg_mqtt_publish *p, int64_t expires_ns);
+int gg_retain(struct broker *b, const struct gg_mqtt_publish *p, uint32_t owner, struct hold *hold);
+int gg_retain_quietly(struct broker *b, const struct gg_mqtt_publish *p, uint32_t owner, int64_t expires_ns);
 void gg_retained_send(struct subscription *s, struct gg_str filter);
-void gg_retained_each(struct broker *b, void (*each)(void *arg, struct message *m), void *arg);
+void gg_retained_each(
+	struct broker *b, void (*each)(void *arg, struct message *m, uint32_t owner), void *arg);
 /* Keeps now what would be kept within the second. */
 void gg_retained_flush(struct broker *b);
 void gg_retained_done(struct broker *b);
@@ -466,7 +502,7 @@ void gg_persist_session(struct session *s, struct hold *hold);
 void gg_persist_session_end(struct session *s);
 void gg_persist_subscription(const struct subscription *s, struct hold *hold);
 void gg_persist_unsubscribe(struct session *s, struct gg_str filter, struct hold *hold);
-void gg_persist_retained(struct broker *b, const struct message *m, struct hold *hold);
+void gg_persist_retained(struct broker *b, const struct message *m, uint32_t owner, struct hold *hold);
 void gg_persist_retained_clear(struct broker *b, struct gg_str topic, struct hold *hold);
 struct persist_receiver {
 	struct session *session;
@@ -494,6 +530,25 @@ bool gg_access(const struct connection *c, struct gg_str topic_or_filter);
 /* ---- command.c ---- */
 int gg_command_write(struct broker *b, struct gg_write *w, struct gg_error *e);
 int gg_command_publish(struct broker *b, struct gg_publish *p, struct gg_error *e);
+/* The message has been made for it. */
+void gg_command_attach(struct command *k, struct message *m);
+/* A client has answered, or (GG_MQTT_UNSPECIFIED) none will. */
+void gg_command_answered(struct message *m, uint8_t reason);
+void gg_commands_done(struct broker *b);
+
+/* ---- limits.c ---- */
+/* May a message be read now? Else the connection has been paused. */
+bool gg_limit_message(struct connection *c);
+bool gg_limit_bytes(struct connection *c);
+void gg_limit_bytes_spend(struct connection *c, size_t size);
+/* Reads from it again after that time. */
+void gg_limit_pause(struct connection *c, int64_t wait_ns);
+/* The limit, an option's name, that a topic or filter goes beyond; NULL: none. */
+const char *gg_limit_topic(const struct broker *b, struct gg_str topic);
+/* Accounts for a retained message of a device: old and new sizes, 0 = there is none. Errors: -EDQUOT, with
+ * b->why and b->limit set; -ENOMEM. */
+int gg_limit_retained(struct broker *b, uint32_t owner, size_t old_size, size_t new_size);
+void gg_limit_done(struct broker *b);
 
 /* ---- sys.c ---- */
 void gg_sys_init(struct broker *b);

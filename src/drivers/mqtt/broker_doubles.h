@@ -306,6 +306,7 @@ static void start_broker(void)
 		.max_queued = 10,
 		.max_retained = 10,
 		.memory = 1 << 20,
+		.max_subscriptions = 1000,
 		.session_expiry_ns = 3600 * GG_NS_PER_S};
 	b->outside = (struct broker_outside){.name = "mqtt",
 		.device = device,

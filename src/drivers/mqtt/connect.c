@@ -211,6 +211,10 @@ void gg_connect_establish(struct connection *c, const struct gg_mqtt_connect *p,
 		gg_connect_refuse(c, GG_MQTT_BAD_CLIENT_ID, "the client id belongs to another device");
 		return;
 	}
+	if (p->has_will && gg_limit_topic(b, p->will.topic)) {
+		gg_connect_refuse(c, GG_MQTT_BAD_TOPIC, "the will's topic is too long");
+		return;
+	}
 	if (p->has_will && (p->will.topic.p[0] == '$' || !gg_access(c, p->will.topic))) {
 		gg_connect_refuse(c, GG_MQTT_NOT_AUTHORIZED, "the will's topic is not the client's own");
 		return;

@@ -54,7 +54,7 @@ void gg_connection_explain(
 
 /* Words are left out for whom they are not for ([MQTT-3.1.2-29]) and where the packet would be too large for
  * its receiver ([MQTT-3.2.2-19] and its like). */
-static void fit_words(const struct connection *c, struct gg_mqtt_packet *p)
+void gg_connection_fit_words(const struct connection *c, struct gg_mqtt_packet *p)
 {
 	struct gg_mqtt_properties *q = explained(p);
 	if (!q || !(q->present & words))
@@ -70,7 +70,7 @@ int gg_connection_send(struct connection *c, const struct gg_mqtt_packet *packet
 {
 	struct gg_mqtt_packet fitted = *packet;
 	const struct gg_mqtt_packet *p = &fitted;
-	fit_words(c, &fitted);
+	gg_connection_fit_words(c, &fitted);
 	size_t size = gg_mqtt_size(p, c->version);
 	uint8_t *room = gg_stream_room(c->stream, size);
 	if (!room)
@@ -80,7 +80,7 @@ int gg_connection_send(struct connection *c, const struct gg_mqtt_packet *packet
 	if (!gg_writer_ok(&w))
 		return -E2BIG;
 	gg_stream_commit(c->stream, size);
-	gg_count(c->broker->count.bytes_out, size);
+	gg_connection_sent(c, size);
 	return 0;
 }
 
@@ -106,6 +106,7 @@ int gg_connection_send_ack_text(struct connection *c, const struct ack *a)
 		return -EAGAIN;
 	gg_mqtt_put_ack(room, type, packet_id);
 	gg_stream_commit(c->stream, GG_MQTT_ACK_SIZE);
+	gg_connection_sent(c, GG_MQTT_ACK_SIZE);
 	return 0;
 }
 
@@ -207,6 +208,7 @@ static void on_closed(void *arg, struct gg_stream *s, int status, const char *re
 	b->connection_count--;
 	gg_gauge_set(b->count.connections, b->connection_count);
 	free(c);
+	gg_broker_look_idle(b);
 }
 
 /* Before CONNECT has come, and then for the keep alive (§3.1.2.10): no timer is touched per packet. */
@@ -343,10 +345,13 @@ static size_t on_data(void *arg, struct gg_stream *s, const uint8_t *bytes, size
 				rc == -E2BIG ? "packet too large" : "malformed packet");
 			break;
 		}
-		if (!take(c, &f))
+		if (!gg_limit_bytes(c) || !take(c, &f))
 			break;
 		used += f.size;
+		c->broker->packets_received++;
+		gg_limit_bytes_spend(c, f.size);
 	}
+	c->broker->bytes_received += used;
 	gg_count(c->broker->count.bytes_in, used);
 	gg_ingest_flush(c);
 	gg_promise_turn(c);
@@ -390,6 +395,8 @@ const struct gg_stream_handler *gg_broker_accept(void *arg, struct gg_stream *s,
 		c->next->previous = c;
 	b->connections = c;
 	b->connection_count++;
+	if (b->connection_count > b->most_clients)
+		b->most_clients = b->connection_count;
 	gg_gauge_set(b->count.connections, b->connection_count);
 	gg_timer_start(b->loop, &c->timer, connect_timeout_ns, on_timer);
 	*ret_arg = c;

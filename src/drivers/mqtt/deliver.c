@@ -10,6 +10,8 @@
  */
 #include "broker.h"
 
+#include "base/log.h"
+
 struct match {
 	struct session *session;
 	const struct subscription *share; /* not decided yet, session is NULL */
@@ -164,10 +166,12 @@ static void send_plain(struct delivery *d, const struct match *m)
 			rc = gg_stream_write(c->stream, bytes.p, bytes.len);
 		if (rc == 0) {
 			b->sent++;
+			b->payload_sent += d->publish->payload.len;
 			gg_count(b->count.out[0], 1);
-			gg_count(b->count.bytes_out, bytes.len);
+			gg_connection_sent(c, bytes.len);
 		}
 	}
+	b->dropped += rc < 0;
 	if (rc < 0)
 		gg_count(rc == -EAGAIN ? b->count.dropped_slow : b->count.dropped_large, 1);
 }
@@ -178,11 +182,21 @@ static void queue(struct delivery *d, const struct match *m)
 {
 	struct broker *b = d->broker;
 	uint8_t qos = m->qos < d->publish->qos ? m->qos : d->publish->qos;
-	if (!d->message)
+	if (!d->message) {
 		d->message = gg_message_new(b, d->publish);
+		if (d->message && b->command)
+			gg_command_attach(b->command, d->message);
+	}
 	bool retain = m->retain_as_published && d->publish->retain;
-	if (!d->message || gg_outbound_add(m->session, d->message, qos, retain, m->ids) < 0) {
+	int rc = d->message ? gg_outbound_add(m->session, d->message, qos, retain, m->ids) : -ENOMEM;
+	if (rc < 0) {
+		b->dropped++;
 		gg_count(b->count.dropped_full, 1);
+		gg_log(GG_WARN, b->outside.name, "message dropped, no more wait for the client",
+			GG_SV("client", gg_session_id(m->session)), GG_SV("topic", d->publish->topic),
+			GG_S("limit", rc == -ENOBUFS  ? "max_queued"
+				      : rc == -EDQUOT ? "client_memory"
+						      : "memory"));
 		return;
 	}
 	d->given++;

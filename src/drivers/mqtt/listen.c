@@ -107,7 +107,9 @@ static int listen_websocket(
 static int listen_at(struct broker *b, const char *text, struct gg_error *e)
 {
 	struct broker_listener *l = &b->listeners[b->listener_count];
-	struct gg_listener_options o = {.max_streams = (unsigned)b->o.max_clients};
+	struct gg_listener_options o = {.max_streams = (unsigned)b->o.max_clients,
+		.accept_rate = (unsigned)b->o.connect_rate,
+		.max_per_address = (unsigned)b->o.max_per_address};
 	struct place place;
 	int rc = parse_place(b, text, &place, e);
 	if (rc < 0)

@@ -7,8 +7,6 @@
 
 #include "base/log.h"
 
-#include <time.h>
-
 struct mqtt {
 	struct broker broker; /* first */
 	struct gg_host *host;
@@ -63,6 +61,34 @@ static const struct gg_option options[] = {
 		.help = "Memory for all queued and retained messages together"),
 	ROW(rate, UINT, .def = "0", .flags = GG_LIVE, .unit = "1/s",
 		.help = "Messages a client may publish in a second; it is read no faster. 0 = any number"),
+	NAMED(rate_bytes, SIZE, "rate_bytes", .def = "0", .flags = GG_LIVE,
+		.help = "Bytes a client may send in a second; it is read no faster. 0 = any number"),
+	ROW(max_per_address, UINT, .def = "0",
+		.help = "Connections from one address at a listener; more are turned away. 0 = any number"),
+	ROW(connect_rate, UINT, .def = "1000", .min = "1", .max = "100000", .unit = "1/s",
+		.help = "New connections a second at a listener; more wait"),
+	ROW(client_memory, SIZE, .def = "16MiB", .flags = GG_LIVE,
+		.help = "Memory for what waits for one client, its subscriptions included; messages beyond "
+			"are "
+			"dropped and counted. 0 = any"),
+	ROW(max_subscriptions, UINT, .def = "1000", .min = "1", .max = "100000", .flags = GG_LIVE,
+		.help = "Subscriptions of one client"),
+	ROW(max_topic, UINT, .def = "65535", .min = "1", .max = "65535", .flags = GG_LIVE, .unit = "bytes",
+		.help = "Longest topic or filter"),
+	ROW(max_levels, UINT, .def = "64", .min = "1", .max = "64", .flags = GG_LIVE,
+		.help = "Levels a topic or filter may have"),
+	ROW(retained_memory, SIZE, .def = "0", .flags = GG_LIVE,
+		.help = "Memory for all retained messages, a part of memory. 0 = all of it"),
+	ROW(max_retained_per_device, UINT, .def = "0", .flags = GG_LIVE,
+		.help = "Topics with a retained message of one device. 0 = any number"),
+	ROW(retained_memory_per_device, SIZE, .def = "0", .flags = GG_LIVE,
+		.help = "Memory for the retained messages of one device. 0 = any"),
+	NAMED(write_timeout_ns, DURATION, "write_timeout", .def = "0s", .max = "1h", .flags = GG_LIVE,
+		.help = "Within which time a device must acknowledge a command (QoS 1); then the write is "
+			"done, "
+			"else it has failed. 0 = a write is done once it was handed to a client"),
+	NAMED(sys_interval_ns, DURATION, "sys_interval", .def = "10s", .max = "1d",
+		.help = "How often the topics below $SYS are published, for applications only; 0 = never"),
 	NAMED(session_expiry_ns, DURATION, "session_expiry", .def = "1d", .min = "0s", .flags = GG_LIVE,
 		.help = "How long the session of a client that is away is kept at most"),
 	NAMED(keep_alive_ns, DURATION, "keep_alive", .def = "0s", .max = "18h", .flags = GG_LIVE,
@@ -158,6 +184,15 @@ static int update(void *self, const void *fresh, struct gg_error *e)
 	b->o.max_queued = f->o.max_queued;
 	b->o.memory = f->o.memory;
 	b->o.rate = f->o.rate;
+	b->o.rate_bytes = f->o.rate_bytes;
+	b->o.client_memory = f->o.client_memory;
+	b->o.max_subscriptions = f->o.max_subscriptions;
+	b->o.max_topic = f->o.max_topic;
+	b->o.max_levels = f->o.max_levels;
+	b->o.retained_memory = f->o.retained_memory;
+	b->o.max_retained_per_device = f->o.max_retained_per_device;
+	b->o.retained_memory_per_device = f->o.retained_memory_per_device;
+	b->o.write_timeout_ns = f->o.write_timeout_ns;
 	b->o.session_expiry_ns = f->o.session_expiry_ns;
 	b->o.keep_alive_ns = f->o.keep_alive_ns;
 	b->o.response_information = f->o.response_information;
@@ -178,13 +213,8 @@ static void close_(void *self)
 static void stop(void *self)
 {
 	struct broker *b = self;
-	const struct timespec pause = {.tv_nsec = 2 * GG_NS_PER_MS};
-	for (int i = 0; i < 2500; i++) {
-		if (!atomic_load_explicit(&b->waits_under_way, memory_order_acquire) &&
-			!atomic_load_explicit(&b->connection_count, memory_order_acquire))
-			return;
-		nanosleep(&pause, NULL);
-	}
+	if (gg_broker_wait_idle(b, 5 * GG_NS_PER_S))
+		return;
 	gg_log(GG_WARN, b->outside.name, "stopped with acknowledgements or connections under way");
 }
 

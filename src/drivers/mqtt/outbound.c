@@ -42,6 +42,9 @@ int gg_outbound_add(struct session *s, struct message *m, uint8_t qos, bool reta
 	const struct broker *b = s->broker;
 	if (s->out_count - s->out_sent >= b->o.max_queued && !b->replaying)
 		return -ENOBUFS;
+	size_t bytes = s->out_bytes + s->subscription_bytes + m->size;
+	if (b->o.client_memory && bytes > b->o.client_memory && !b->replaying)
+		return -EDQUOT;
 	if (s->out_count == s->out_cap && grow(s) < 0)
 		return -ENOMEM;
 	struct outgoing *o = at(s, s->out_count++);
@@ -126,8 +129,9 @@ int gg_outbound_send(struct connection *c, const struct gg_mqtt_publish *p, int6
 	if (alias && !known)
 		gg_alias_sent(c, alias, p->topic);
 	b->sent++;
+	b->payload_sent += q.payload.len;
 	gg_count(b->count.out[q.qos], 1);
-	gg_count(b->count.bytes_out, size);
+	gg_connection_sent(c, size);
 	return 0;
 }
 
@@ -286,6 +290,8 @@ void gg_outbound_ack(struct session *s, enum gg_mqtt_type type, uint16_t packet_
 	}
 	if (!o || (type == GG_MQTT_PUBACK) != (o->qos == 1))
 		return; /* late, or nonsense: there is nothing to end */
+	if (o->message->command)
+		gg_command_answered(o->message, reason);
 	gg_outbound_finish(s, o);
 	gg_outbound_pump(s);
 }

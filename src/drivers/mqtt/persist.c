@@ -124,10 +124,12 @@ static size_t message_room(const struct message *m)
 	return gg_mqtt_publish_size(&m->publish, GG_MQTT_V5) + 8;
 }
 
-void gg_persist_retained(struct broker *b, const struct message *m, struct hold *hold)
+void gg_persist_retained(struct broker *b, const struct message *m, uint32_t owner, struct hold *hold)
 {
-	struct gg_writer w = begin(b, message_room(m) + 16);
-	gg_write_u8(&w, 'R');
+	struct gg_writer w = begin(b, message_room(m) + 512);
+	gg_write_u8(&w, owner == GG_NONE ? 'R' : 'r');
+	if (owner != GG_NONE)
+		put_str(&w, b->outside.device_id(owner));
 	gg_write_be64(&w, (uint64_t)m->expires_ns);
 	put_message(&w, m);
 	end(b, &w, hold);
@@ -404,12 +406,17 @@ static void replay_subscription(struct broker *b, struct gg_reader *r)
 		gg_subscription_set(s, &f, id, &is_new);
 }
 
-static void replay_retained(struct broker *b, struct gg_reader *r)
+static void replay_retained(struct broker *b, uint8_t type, struct gg_reader *r)
 {
+	uint32_t owner = GG_NONE;
+	struct gg_str device = type == 'r' ? get_str(r) : GG_STR("");
 	int64_t expires_ns = (int64_t)gg_read_be64(r);
 	struct gg_mqtt_packet p;
-	if (!r->failed && get_message(r, &p))
-		gg_retain_quietly(b, &p.publish, expires_ns);
+	if (r->failed || !get_message(r, &p))
+		return;
+	if (device.len)
+		b->outside.device(b->outside.arg, device, &owner);
+	gg_retain_quietly(b, &p.publish, owner, expires_ns);
 }
 
 static void replay_small(struct broker *b, uint8_t type, struct gg_reader *r)
@@ -459,7 +466,8 @@ void gg_persist_replay(struct broker *b, struct gg_str record)
 		replay_outgoing(b, &r);
 		break;
 	case 'R':
-		replay_retained(b, &r);
+	case 'r':
+		replay_retained(b, type, &r);
 		break;
 	case 'W':
 		replay_will(b, &r);
@@ -489,9 +497,9 @@ void gg_persist_replayed(struct broker *b)
 
 /* ---- compacting ---- */
 
-static void compact_retained(void *arg, struct message *m)
+static void compact_retained(void *arg, struct message *m, uint32_t owner)
 {
-	gg_persist_retained(arg, m, NULL);
+	gg_persist_retained(arg, m, owner, NULL);
 }
 
 static void compact_outgoing(void *arg, struct session *s, struct outgoing *o)

@@ -71,7 +71,8 @@ static void wait_free(struct wait *w)
 	w->batch = NULL;
 	w->next = b->idle_waits;
 	b->idle_waits = w;
-	atomic_fetch_sub_explicit(&b->waits_under_way, 1, memory_order_release);
+	if (atomic_fetch_sub_explicit(&b->waits_under_way, 1, memory_order_release) == 1)
+		gg_broker_look_idle(b);
 }
 
 /* ---- holds ---- */
@@ -151,9 +152,12 @@ int gg_promise_refusal(struct connection *c, enum gg_mqtt_type type, uint16_t pa
 	return add_ack(c, &a);
 }
 
-int gg_promise_reply(struct connection *c, const struct gg_mqtt_packet *p)
+int gg_promise_reply(struct connection *c, const struct gg_mqtt_packet *packet)
 {
 	struct hold *h = gg_promise_hold(c);
+	struct gg_mqtt_packet fitted = *packet;
+	const struct gg_mqtt_packet *p = &fitted;
+	gg_connection_fit_words(c, &fitted);
 	size_t size = gg_mqtt_size(p, c->version);
 	char *to = h ? gg_buf_room(&h->reply, size) : NULL;
 	if (!to)
@@ -198,6 +202,8 @@ static void send_acks(struct connection *c, const struct hold *h)
 	}
 	if (h->reply.len && gg_stream_write(c->stream, h->reply.p, h->reply.len) < 0)
 		gg_connection_end(c, GG_MQTT_QUOTA, "client does not read its answers");
+	else if (h->reply.len)
+		gg_connection_sent(c, h->reply.len);
 }
 
 /* Lets go what waits for nothing more, in order. */

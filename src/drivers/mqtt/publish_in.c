@@ -14,38 +14,6 @@
 
 enum { ALIASES = 32 };
 
-static void rate_over(struct gg_timer *t)
-{
-	gg_connection_resume(GG_CONTAINER(t, struct connection, rate_timer), PAUSE_RATE);
-}
-
-static void pause_for(struct connection *c, int64_t wait_ns)
-{
-	gg_connection_pause(c, PAUSE_RATE);
-	gg_timer_start(c->broker->loop, &c->rate_timer, wait_ns, rate_over);
-}
-
-/* A token bucket that holds a second's worth. */
-static bool within_rate(struct connection *c)
-{
-	struct broker *b = c->broker;
-	if (!b->o.rate)
-		return true;
-	int64_t now = gg_loop_now(b->loop);
-	double rate = (double)b->o.rate;
-	c->tokens += c->tokens_at_ns ? (double)(now - c->tokens_at_ns) * rate / 1e9 : rate;
-	c->tokens_at_ns = now;
-	if (c->tokens > rate)
-		c->tokens = rate;
-	if (c->tokens >= 1) {
-		c->tokens -= 1;
-		return true;
-	}
-	int64_t wait_ns = (int64_t)((1 - c->tokens) * 1e9 / rate);
-	pause_for(c, wait_ns > GG_NS_PER_MS ? wait_ns : GG_NS_PER_MS);
-	return false;
-}
-
 /* §3.3.2.3.4. Returns a reason, 0 = the topic stands. */
 static uint8_t resolve_alias(struct connection *c, struct gg_mqtt_publish *p)
 {
@@ -95,8 +63,12 @@ uint8_t gg_broker_route(struct broker *b, struct connection *c, struct session *
 				       : "the payload can't be read as its topic says";
 		return rc == -EDQUOT ? GG_MQTT_QUOTA : GG_MQTT_BAD_PAYLOAD;
 	}
-	if (p->retain && gg_retain(b, p, hold) < 0) {
+	uint32_t owner = c ? c->device : from ? from->device : GG_NONE;
+	if (p->retain && (rc = gg_retain(b, p, owner, hold)) < 0) {
 		gg_count(b->count.dropped_limit, 1);
+		gg_log(GG_WARN, b->outside.name, "message not retained",
+			GG_SV("client", from ? gg_session_id(from) : GG_STR("")), GG_SV("topic", p->topic),
+			GG_S("limit", rc == -EDQUOT && b->limit ? b->limit : "memory"));
 		reason = GG_MQTT_QUOTA;
 	}
 	unsigned receivers = gg_deliver(b, p, from, hold);
@@ -135,7 +107,7 @@ static bool may_come(struct connection *c, const struct gg_mqtt_publish *p)
 		gg_connection_pause(c, PAUSE_ACKS);
 		return false;
 	}
-	return within_rate(c);
+	return gg_limit_message(c);
 }
 
 bool gg_publish_in(struct connection *c, struct gg_mqtt_publish *p)
@@ -161,7 +133,16 @@ bool gg_publish_in(struct connection *c, struct gg_mqtt_publish *p)
 		return true;
 	}
 	struct hold *hold = p->qos ? gg_promise_hold(c) : NULL;
-	if (p->topic.p[0] == '$' || !gg_access(c, p->topic)) {
+	const char *limit = gg_limit_topic(b, p->topic);
+	if (limit) {
+		gg_count(b->count.dropped_limit, 1);
+		gg_log(GG_WARN, b->outside.name, "message dropped, its topic is too long",
+			GG_SV("client", gg_session_id(c->session)), GG_I("bytes", p->topic.len),
+			GG_S("limit", limit));
+		b->why = "the topic is too long";
+		b->limit = limit;
+		reason = GG_MQTT_BAD_TOPIC;
+	} else if (p->topic.p[0] == '$' || !gg_access(c, p->topic)) {
 		gg_count(b->count.dropped_denied, 1);
 		gg_log(GG_WARN, b->outside.name, "message dropped, its topic is not the client's own",
 			GG_SV("client", gg_session_id(c->session)), GG_SV("topic", p->topic));
@@ -173,11 +154,12 @@ bool gg_publish_in(struct connection *c, struct gg_mqtt_publish *p)
 		reason = gg_broker_route(b, c, c->session, p, hold, NULL);
 		if (reason ==
 			GG_MQTT_IMPLEMENTATION) { /* nothing has happened yet: again, when there is memory */
-			pause_for(c, 10 * GG_NS_PER_MS);
+			gg_limit_pause(c, 10 * GG_NS_PER_MS);
 			return false;
 		}
 	}
 	b->received++;
+	b->payload_received += p->payload.len;
 	gg_count(b->count.in[p->qos], 1);
 	if (p->qos && !c->closing)
 		answer(c, p, reason);
