@@ -140,6 +140,8 @@ void gg_broker_done(struct broker *b)
 		gg_message_unref((struct message *)(uintptr_t)e->value);
 	gg_map_done(&b->replayed);
 	gg_retained_done(b);
+	for (size_t i = 0; i < BROKER_LISTENERS; i++) /* they are closed: none is asked any more */
+		free(b->listeners[i].proxies);
 	gg_topic_tree_done(&b->subscriptions);
 	gg_ingest_done(b);
 	gg_promise_free(b);

@@ -49,6 +49,12 @@ struct topic_option {
 	struct gg_format_options format;
 };
 
+/* A row of `proxy_protocol`: at which listener who is believed to be a proxy. */
+struct proxy_option {
+	const char *listen;
+	struct gg_strings from;
+};
+
 enum redirect_kind { REDIRECT_USE, REDIRECT_MOVED };
 
 struct redirect_options {
@@ -60,6 +66,7 @@ struct broker_options {
 	struct redirect_options redirect;
 	const char *response_information;
 	struct gg_strings listen;
+	struct gg_many proxies; /* struct proxy_option */
 	struct gg_tls_options tls;
 	int anonymous, durability;
 	struct gg_many topics; /* struct topic_option */
@@ -197,6 +204,8 @@ struct broker_listener {
 	struct gg_listener *listener;
 	struct gg_http_server *http; /* of a WebSocket */
 	struct gg_str path;
+	struct gg_network *proxies;
+	size_t proxy_count;
 	bool loopback;
 };
 

@@ -20,6 +20,12 @@ static const struct gg_option topic_table[] = {
 		.help = "A topic with {device} and {signal} in it; {signal...} takes all levels that follow"),
 	GG_FORMAT_ROWS(struct topic_option, format), {0}};
 
+static const struct gg_option proxy_table[] = {
+	GG_OPTION(struct proxy_option, listen, KEY, .help = "The listener, as it stands in listen"),
+	GG_OPTION(struct proxy_option, from, STRINGS, .flags = GG_MAIN, .example = "10.0.0.0/8",
+		.help = "Addresses and networks of the proxies, in numbers; unix = a unix socket"),
+	{0}};
+
 static const char *const redirect_choices[] = {"use", "moved", NULL};
 
 static const struct gg_option redirect_table[] = {
@@ -35,6 +41,11 @@ static const struct gg_option redirect_table[] = {
 static const struct gg_option options[] = {
 	ROW(listen, STRINGS, .def = "127.0.0.1:1883", .flags = GG_MAIN, .example = "tls://0.0.0.0:8883",
 		.help = "Where clients connect: host:port, tls://, ws:// and wss:// with a path"),
+	NAMED(proxies, MAP, "proxy_protocol", GG_SUB(proxy_table, struct proxy_option),
+		.example = "{ \"0.0.0.0:1883\": 10.0.0.5 }",
+		.help = "By an address of listen: from where connections begin with a header of the PROXY "
+			"protocol "
+			"(1 or 2) that says who the client is. Others are served as they come"),
 	ROW(tls, GROUP, .sub = gg_tls_server_option_table,
 		.help = "Certificate and key for tls:// and wss://"),
 	ROW(anonymous, CHOICE, .def = "auto", .choices = anonymous_choices, .flags = GG_LIVE,
