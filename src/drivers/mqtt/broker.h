@@ -307,6 +307,9 @@ struct broker {
 	uint64_t sent, received, bytes_sent, bytes_received, packets_sent, packets_received;
 	uint64_t payload_sent, payload_received, dropped, expired_clients;
 	unsigned most_clients;
+	/* The message that is being routed came with QoS 2 under this id, which has to be on disk with it or
+	 * not at all; 0: it did not, or it is. */
+	uint16_t received_id;
 	const char *why, *limit; /* of the message that was refused last, static */
 	int64_t started_ns;
 };
@@ -519,8 +522,9 @@ struct persist_receiver {
 	bool retain, again;
 	uint32_t ids[OUT_IDS];
 };
+/* received_from: who sent it with QoS 2 under b->received_id; NULL: nobody did. */
 void gg_persist_message(struct broker *b, struct message *m, const struct persist_receiver *receivers,
-	size_t count, struct hold *hold);
+	size_t count, const struct session *received_from, struct hold *hold);
 void gg_persist_outgoing(struct session *s, const struct outgoing *o, uint8_t state, struct hold *hold);
 /* That it is about to be sent with its packet id. */
 void gg_persist_sending(struct session *s, const struct outgoing *o, void (*kept)(void *arg, uint32_t number),

@@ -233,7 +233,8 @@ unsigned gg_deliver(
 			send_plain(&d, m);
 	}
 	if (d.receiver_count) /* before it is sent, so that no record of its end comes first */
-		gg_persist_message(b, d.message, d.receivers, d.receiver_count, hold);
+		gg_persist_message(
+			b, d.message, d.receivers, d.receiver_count, b->received_id ? from : NULL, hold);
 	for (uint32_t i = 0; d.message && i < b->match_count; i++)
 		if (b->matches[i].session)
 			gg_outbound_pump(b->matches[i].session);

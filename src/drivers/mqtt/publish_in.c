@@ -71,6 +71,8 @@ uint8_t gg_broker_route(struct broker *b, struct connection *c, struct session *
 			GG_S("limit", rc == -EDQUOT && b->limit ? b->limit : "memory"));
 		reason = GG_MQTT_QUOTA;
 	}
+	bool once = c && p->qos == 2 && reason == 0 && gg_session_persists(from);
+	b->received_id = once ? p->packet_id : 0;
 	unsigned receivers = gg_deliver(b, p, from, hold);
 	if (ret_receivers)
 		*ret_receivers = receivers;
@@ -88,7 +90,7 @@ static void answer(struct connection *c, const struct gg_mqtt_publish *p, uint8_
 	if (p->qos == 2 && reason < GG_MQTT_UNSPECIFIED) {
 		if (gg_session_set_received(s, p->packet_id, true) < 0)
 			reason = GG_MQTT_IMPLEMENTATION;
-		else if (gg_session_persists(s))
+		else if (gg_session_persists(s) && c->broker->received_id)
 			gg_persist_received(s, p->packet_id, true, gg_promise_hold(c));
 	}
 	enum gg_mqtt_type type = p->qos == 2 ? GG_MQTT_PUBREC : GG_MQTT_PUBACK;

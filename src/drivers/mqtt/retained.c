@@ -164,7 +164,7 @@ static void send_one(void *arg, struct gg_topic_entry *entry)
 	} else if (qos && gg_session_persists(session)) {
 		struct persist_receiver to = {
 			.session = session, .qos = qos, .retain = true, .ids = {s->to->id}};
-		gg_persist_message(session->broker, m, &to, 1, NULL);
+		gg_persist_message(session->broker, m, &to, 1, NULL, NULL);
 	}
 	if (!qos && gg_outbound_send(session->connection, &m->publish, m->expires_ns, &o, false) < 0)
 		gg_count(session->broker->count.dropped_slow, 1);
