@@ -308,11 +308,6 @@ static bool take(struct connection *c, const struct gg_mqtt_frame *f)
 {
 	struct gg_mqtt_packet p;
 	uint8_t reason = 0;
-	if (c->state == AWAITS_CONNECT && f->type != GG_MQTT_CONNECT) {
-		gg_count(c->broker->count.protocol_errors, 1);
-		gg_connection_end(c, 0, "the first packet is not CONNECT");
-		return true;
-	}
 	if (gg_mqtt_decode(f, c->version, &p, &reason) < 0) {
 		refuse_malformed(c, f, reason);
 		return true;
@@ -334,6 +329,12 @@ static size_t on_data(void *arg, struct gg_stream *s, const uint8_t *bytes, size
 	(void)s;
 	size_t used = 0;
 	c->last_seen_ns = gg_loop_now(c->broker->loop);
+	if (c->state == AWAITS_CONNECT && len && bytes[0] >> 4 != GG_MQTT_CONNECT) {
+		/* before the rest of what is no MQTT, whose length may be any */
+		gg_count(c->broker->count.protocol_errors, 1);
+		gg_connection_end(c, 0, "the first packet is not CONNECT");
+		return len;
+	}
 	while (!c->closing && !c->paused) {
 		struct gg_mqtt_frame f;
 		int rc = gg_mqtt_frame(gg_str_n(bytes + used, len - used), c->broker->o.max_packet, &f, NULL);
