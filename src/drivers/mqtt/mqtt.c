@@ -29,10 +29,10 @@ static const struct gg_option proxy_table[] = {
 static const char *const redirect_choices[] = {"use", "moved", NULL};
 
 static const struct gg_option redirect_table[] = {
-	GG_OPTION(struct redirect_options, to, STRING, .flags = GG_MAIN, .example = "other.example:1883",
-		.help = "The server to go to"),
+	GG_OPTION(struct redirect_options, to, STRING, .flags = GG_MAIN | GG_LIVE,
+		.example = "other.example:1883", .help = "The server to go to"),
 	GG_OPTION(struct redirect_options, kind, CHOICE, .def = "use", .choices = redirect_choices,
-		.help = "use = for now, moved = for good"),
+		.flags = GG_LIVE, .help = "use = for now, moved = for good"),
 	{0}};
 
 #define ROW(field, kind, ...)          GG_OPTION(struct broker, o.field, kind, .name = #field, ##__VA_ARGS__)
