@@ -3,6 +3,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import ssl
 import struct
@@ -168,11 +169,11 @@ class Proxy(Base):
     def test_the_address_that_a_proxy_names_counts(self):
         self.gateway = gateway = Gateway(None)
         listen = [f"127.0.0.1:{gateway.mqtt_port}", f"tls://127.0.0.1:{gateway.tls_port}",
-                  f"127.0.0.1:{gateway.other_port}"]
+                  f"127.0.0.1:{gateway.other_port}", f"ws://127.0.0.1:{gateway.ws_port}/mqtt"]
         gateway.config = config(
             listen=listen, tls={"certificate": "{folder}/tls/localhost.crt", "key": "{folder}/tls/localhost.key"},
             proxy_protocol={listen[0]: "127.0.0.1", listen[1]: ["10.0.0.0/8", "127.0.0.0/8"],
-                            listen[2]: "192.0.2.0/24"})
+                            listen[2]: "192.0.2.0/24", listen[3]: "127.0.0.1"})
         tls = Certificates(gateway.make_folder())
         tls.make("localhost")
         gateway.__enter__()
@@ -182,6 +183,14 @@ class Proxy(Base):
         gateway.wait_log("192.0.2.33:56324")
         self.assertEqual(self.speak(self.V2, gateway.tls_port, ssl.create_default_context(cafile=tls.ca)), refused)
         gateway.wait_log("192.0.2.34:56324")
+        with contextlib.closing(socket.create_connection(("127.0.0.1", gateway.ws_port), 10)) as s:
+            s.sendall(self.V1.replace(b"33", b"35") +
+                      b"GET /mqtt HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                      b"Sec-WebSocket-Protocol: mqtt\r\nSec-WebSocket-Version: 13\r\n"
+                      b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+            self.assertTrue(s.recv(12).startswith(b"HTTP/1.1 101"))
+            s.sendall(b"\x82\x8f\0\0\0\0\x10\x0d\0\4MQTT\5\2\0\0\0\0\0")
+            gateway.wait_log("192.0.2.35:56324")
         local = b"PROXY TCP4 127.0.0.1 127.0.0.1 56324 1883\r\n"
         self.assertEqual(self.speak(local, gateway.mqtt_port), (0x20, 0))
         self.assertIsNone(self.speak(b"", gateway.mqtt_port), "a proxy must say for whom it speaks")
@@ -237,6 +246,15 @@ class Other(Base):
             if protocol == paho.MQTTv5:
                 self.assertEqual(str(client.code), "Use another server")
                 self.assertEqual(client.answer.ServerReference, "other.example:1883")
+
+    def test_who_is_connected_is_sent_elsewhere_when_it_is_set(self):
+        self.begin()
+        client = self.client("c")
+        self.gateway.config = config(redirect={"to": "other.example:1883", "kind": "moved"})
+        self.gateway.write_config()
+        self.gateway.process.send_signal(signal.SIGHUP)
+        self.assertTrue(client.gone.wait(10))
+        self.assertEqual(str(client.end_code), "Server moved")
 
     def test_topics_are_sent_by_alias_to_paho(self):
         self.begin()

@@ -110,6 +110,29 @@ static void tells_where_to_listen_for_answers(void **state)
 	check_str(p->connack.properties.response_info, "answers/c/#");
 }
 
+static void tells_a_client_what_it_has_changed_of_its_wishes(void **state)
+{
+	(void)state;
+	b->o.keep_alive_ns = 30 * GG_NS_PER_S;
+	struct gg_mqtt_connect connect = as("", GG_MQTT_V5, false);
+	connect.keep_alive_s = 600;
+	connect.properties.session_expiry_s = UINT32_MAX;
+	const struct gg_mqtt_properties *q =
+		&expect(connect_with(0, connect), GG_MQTT_CONNACK)->connack.properties;
+	assert_int_equal(q->server_keep_alive_s, 30);
+	assert_int_equal(q->session_expiry_s, 3600);
+	assert_int_equal(q->receive_maximum, 4);
+	assert_int_equal(q->maximum_packet, 1 << 16);
+	assert_int_equal(q->alias_maximum, 32);
+	assert_true(gg_str_starts(q->assigned_client_id, GG_STR("auto-")));
+	connect = as("c", GG_MQTT_V5, false);
+	connect.keep_alive_s = 10;
+	q = &expect(connect_with(0, connect), GG_MQTT_CONNACK)->connack.properties;
+	assert_false(gg_mqtt_has(q, GG_MQTT_SERVER_KEEP_ALIVE));
+	assert_false(gg_mqtt_has(q, GG_MQTT_SESSION_EXPIRY));
+	assert_false(gg_mqtt_has(q, GG_MQTT_ASSIGNED_CLIENT_ID));
+}
+
 /* ---- SCRAM, with a client of our own making ---- */
 
 static char text[1024], first_bare[64];
@@ -264,6 +287,7 @@ int main(void)
 		CASE(a_refused_client_hears_why),
 		CASE(clients_are_sent_to_another_server),
 		CASE(tells_where_to_listen_for_answers),
+		CASE(tells_a_client_what_it_has_changed_of_its_wishes),
 		CASE(a_device_proves_its_password_by_scram),
 		CASE(authenticates_again_while_it_is_connected),
 		CASE(a_wrong_password_ends_the_exchange),

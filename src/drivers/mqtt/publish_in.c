@@ -41,36 +41,62 @@ static uint8_t resolve_alias(struct connection *c, struct gg_mqtt_publish *p)
 	return 0;
 }
 
-uint8_t gg_broker_route(struct broker *b, struct connection *c, struct session *from,
-	const struct gg_mqtt_publish *p, struct hold *hold, unsigned *ret_receivers)
+static struct gg_str client_of(const struct session *s)
 {
-	uint8_t reason = 0;
-	int rc = p->payload.len ? gg_ingest(b, c, from, p) : 0;
-	if (rc == -ENOMEM)
+	return s ? gg_session_id(s) : GG_STR("");
+}
+
+/* What became of the samples, as a reason; 0: the message goes on. */
+static uint8_t judge(struct broker *b, const struct session *from, const struct gg_mqtt_publish *p, int rc)
+{
+	switch (rc) {
+	case -ENOMEM:
 		return GG_MQTT_IMPLEMENTATION;
-	if (rc == -EACCES) {
+	case -EACCES:
 		gg_count(b->count.dropped_denied, 1);
 		b->why = "its samples would be another device's";
 		return GG_MQTT_NOT_AUTHORIZED;
-	}
-	if (rc == -EINVAL || rc == -E2BIG || rc == -EDQUOT) {
-		gg_count(rc == -EDQUOT ? b->count.dropped_limit : b->count.dropped_payload, 1);
-		gg_log(GG_WARN, b->outside.name,
-			rc == -EDQUOT ? "message dropped, the limit of devices or signals is reached"
-				      : "message dropped, its payload can't be read as its topic says",
-			GG_SV("client", from ? gg_session_id(from) : GG_STR("")), GG_SV("topic", p->topic));
-		b->why = rc == -EDQUOT ? "the limit of devices or signals is reached"
-				       : "the payload can't be read as its topic says";
-		return rc == -EDQUOT ? GG_MQTT_QUOTA : GG_MQTT_BAD_PAYLOAD;
-	}
-	uint32_t owner = c ? c->device : from ? from->device : GG_NONE;
-	if (p->retain && (rc = gg_retain(b, p, owner, hold)) < 0) {
+	case -EDQUOT:
 		gg_count(b->count.dropped_limit, 1);
-		gg_log(GG_WARN, b->outside.name, "message not retained",
-			GG_SV("client", from ? gg_session_id(from) : GG_STR("")), GG_SV("topic", p->topic),
-			GG_S("limit", rc == -EDQUOT && b->limit ? b->limit : "memory"));
-		reason = GG_MQTT_QUOTA;
+		b->why = "the limit of devices or signals is reached";
+		gg_log(GG_WARN, b->outside.name,
+			"message dropped, the limit of devices or signals is reached",
+			GG_SV("client", client_of(from)), GG_SV("topic", p->topic));
+		return GG_MQTT_QUOTA;
+	case -EINVAL:
+	case -E2BIG:
+		gg_count(b->count.dropped_payload, 1);
+		b->why = "the payload can't be read as its topic says";
+		gg_log(GG_WARN, b->outside.name,
+			"message dropped, its payload can't be read as its topic says",
+			GG_SV("client", client_of(from)), GG_SV("topic", p->topic));
+		return GG_MQTT_BAD_PAYLOAD;
+	default:
+		return 0;
 	}
+}
+
+static uint8_t retain(struct broker *b, const struct connection *c, const struct session *from,
+	const struct gg_mqtt_publish *p, struct hold *hold)
+{
+	uint32_t owner = c ? c->device : from ? from->device : GG_NONE;
+	int rc = gg_retain(b, p, owner, hold);
+	if (rc == 0)
+		return 0;
+	gg_count(b->count.dropped_limit, 1);
+	gg_log(GG_WARN, b->outside.name, "message not retained", GG_SV("client", client_of(from)),
+		GG_SV("topic", p->topic), GG_S("limit", rc == -EDQUOT && b->limit ? b->limit : "memory"));
+	return GG_MQTT_QUOTA;
+}
+
+uint8_t gg_broker_route(struct broker *b, struct connection *c, struct session *from,
+	const struct gg_mqtt_publish *p, struct hold *hold, unsigned *ret_receivers)
+{
+	uint8_t reason = judge(b, from, p, p->payload.len ? gg_ingest(b, c, from, p) : 0);
+	if (reason)
+		return reason;
+	if (p->retain)
+		reason = retain(b, c, from, p, hold);
 	bool once = c && p->qos == 2 && reason == 0 && gg_session_persists(from);
 	b->received_id = once ? p->packet_id : 0;
 	unsigned receivers = gg_deliver(b, p, from, hold);
