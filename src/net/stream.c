@@ -67,11 +67,12 @@ void gg_stream_discard(struct gg_stream *s)
 	if (s->fd >= 0)
 		close(s->fd);
 	if (s->listener)
-		gg_listener_lost(s->listener);
+		gg_listener_lost(s);
 	free(s->in);
 	free(s->out);
 	free(s->peer);
 	free(s->reason);
+	free(s->counted);
 	free(s);
 }
 

@@ -236,6 +236,24 @@ static void a_packet_id_is_free_when_the_client_hears_so(void **state)
 	expect_message(d, "x/a/b", "two");
 }
 
+static void a_message_of_qos_2_is_taken_with_its_id_or_not_at_all(void **state)
+{
+	(void)state;
+	struct client *c = sleeper(0, 2), *d = enter(1, "d", GG_MQTT_V5, false);
+	say(c, &(struct gg_mqtt_packet){.type = GG_MQTT_DISCONNECT});
+	for (uint16_t id = 1; id <= 4; id++) {
+		sync_all();
+		publish(d, "x/a/b", "m", 2, id);
+		synced = gateway.kept_count - (id & 1); /* with all its records, or without the last */
+		cut_power();
+		d = enter(1, "d", GG_MQTT_V5, false);
+		publish(d, "x/a/b", "m", 2, id); /* it was not answered */
+		sync_all();
+		expect_ack(d, GG_MQTT_PUBREC, id, 0);
+		assert_int_equal(gg_session_find(b, GG_STR("sleeper"))->out_count, id);
+	}
+}
+
 static void all_identifiers_of_a_message_survive(void **state)
 {
 	(void)state;
@@ -278,6 +296,7 @@ int main(void)
 		CASE(a_message_of_qos_2_keeps_its_id_over_a_crash),
 		CASE(many_messages_of_qos_2_wait_for_one_sync),
 		CASE(a_packet_id_is_free_when_the_client_hears_so),
+		CASE(a_message_of_qos_2_is_taken_with_its_id_or_not_at_all),
 		CASE(all_identifiers_of_a_message_survive),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -72,6 +72,8 @@ void gg_message_unref(struct message *m)
 {
 	if (!m || --m->refs)
 		return;
+	if (m->command)
+		gg_command_answered(m, GG_MQTT_UNSPECIFIED);
 	m->broker->message_bytes -= m->size;
 	gg_gauge_set(m->broker->count.queued_bytes, (int64_t)m->broker->message_bytes);
 	free(m);

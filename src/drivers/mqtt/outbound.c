@@ -45,6 +45,9 @@ int gg_outbound_add(struct session *s, struct message *m, uint8_t qos, bool reta
 	const struct broker *b = s->broker;
 	if (s->out_count - s->out_sent >= b->o.max_queued && !b->replaying)
 		return -ENOBUFS;
+	size_t bytes = s->out_bytes + s->subscription_bytes + m->size;
+	if (b->o.client_memory && bytes > b->o.client_memory && !b->replaying)
+		return -EDQUOT;
 	if (s->out_count == s->out_cap && grow(s) < 0)
 		return -ENOMEM;
 	struct outgoing *o = at(s, s->out_count++);
@@ -111,6 +114,13 @@ int gg_outbound_send(struct connection *c, const struct gg_mqtt_publish *p, int6
 		q.properties.subscription_ids[i] = o->ids[i];
 		gg_mqtt_set(&q.properties, GG_MQTT_SUBSCRIPTION_ID);
 	}
+	bool known = false;
+	uint16_t alias = c->alias_maximum ? gg_alias_pick(c, p->topic, &known) : 0;
+	if (alias) {
+		q.properties.topic_alias = alias;
+		gg_mqtt_set(&q.properties, GG_MQTT_TOPIC_ALIAS);
+		q.topic = known ? gg_str_n("", 0) : q.topic;
+	}
 	size_t size = gg_mqtt_publish_size(&q, c->version);
 	if (size > c->maximum_packet)
 		return -EMSGSIZE;
@@ -122,9 +132,12 @@ int gg_outbound_send(struct connection *c, const struct gg_mqtt_publish *p, int6
 	if (!gg_writer_ok(&w))
 		return -EMSGSIZE;
 	gg_stream_commit(c->stream, size);
+	if (alias && !known)
+		gg_alias_sent(c, alias, p->topic);
 	b->sent++;
+	b->payload_sent += q.payload.len;
 	gg_count(b->count.out[q.qos], 1);
-	gg_count(b->count.bytes_out, size);
+	gg_connection_sent(c, size);
 	return 0;
 }
 
@@ -311,6 +324,8 @@ void gg_outbound_ack(struct session *s, enum gg_mqtt_type type, uint16_t packet_
 	}
 	if (!o || (type == GG_MQTT_PUBACK) != (o->qos == 1))
 		return; /* late, or nonsense: there is nothing to end */
+	if (o->message->command)
+		gg_command_answered(o->message, reason);
 	gg_outbound_finish(s, o);
 	gg_outbound_pump(s);
 }

@@ -7,6 +7,7 @@
  *   s subscribed  client id, filter, options, identifier
  *   u and no more client id, filter
  *   M message     id, expiry, receivers, PUBLISH of 5.0
+ *   m QoS 2 in    client id, packet id, and M: whole or not at all, so that it is neither lost nor sent twice
  *   A also for    message id, receiver
  *   O outgoing    client id, message id, packet id, state; QoS 2 in flight, DONE of any
  *   Q QoS 2 in    client id, packet id, received or released
@@ -124,10 +125,12 @@ static size_t message_room(const struct message *m)
 	return gg_mqtt_publish_size(&m->publish, GG_MQTT_V5) + 8;
 }
 
-void gg_persist_retained(struct broker *b, const struct message *m, struct hold *hold)
+void gg_persist_retained(struct broker *b, const struct message *m, uint32_t owner, struct hold *hold)
 {
-	struct gg_writer w = begin(b, message_room(m) + 16);
-	gg_write_u8(&w, 'R');
+	struct gg_writer w = begin(b, message_room(m) + 512);
+	gg_write_u8(&w, owner == GG_NONE ? 'R' : 'r');
+	if (owner != GG_NONE)
+		put_str(&w, b->outside.device_id(owner));
 	gg_write_be64(&w, (uint64_t)m->expires_ns);
 	put_message(&w, m);
 	end(b, &w, hold);
@@ -172,15 +175,20 @@ static void get_receiver(struct gg_reader *r, struct receiver *ret)
 }
 
 void gg_persist_message(struct broker *b, struct message *m, const struct persist_receiver *receivers,
-	size_t count, struct hold *hold)
+	size_t count, const struct session *received_from, struct hold *hold)
 {
-	size_t size = message_room(m) + 32;
+	size_t size = message_room(m) + 64 + (received_from ? received_from->id_len : 0);
 	if (!m->id)
 		m->id = b->next_message_id++;
 	for (size_t i = 0; i < count; i++)
 		size += receivers[i].session->id_len + RECEIVER_ROOM;
 	struct gg_writer w = begin(b, size);
-	gg_write_u8(&w, 'M');
+	gg_write_u8(&w, received_from ? 'm' : 'M');
+	if (received_from) {
+		put_str(&w, gg_session_id(received_from));
+		gg_write_be16(&w, b->received_id);
+		b->received_id = 0;
+	}
 	gg_write_be64(&w, m->id);
 	gg_write_be64(&w, (uint64_t)m->expires_ns);
 	gg_write_be32(&w, (uint32_t)count);
@@ -344,6 +352,14 @@ static void replay_will_gone(struct session *s)
 		gg_session_end(s, true);
 }
 
+static void replay_received(struct broker *b, struct gg_reader *r)
+{
+	struct session *s = gg_session_find(b, get_str(r));
+	uint16_t id = gg_read_be16(r);
+	if (s && !r->failed)
+		gg_session_set_received(s, id, true);
+}
+
 static void replay_message(struct broker *b, struct gg_reader *r)
 {
 	uint64_t id = gg_read_be64(r);
@@ -404,12 +420,17 @@ static void replay_subscription(struct broker *b, struct gg_reader *r)
 		gg_subscription_set(s, &f, id, &is_new);
 }
 
-static void replay_retained(struct broker *b, struct gg_reader *r)
+static void replay_retained(struct broker *b, uint8_t type, struct gg_reader *r)
 {
+	uint32_t owner = GG_NONE;
+	struct gg_str device = type == 'r' ? get_str(r) : GG_STR("");
 	int64_t expires_ns = (int64_t)gg_read_be64(r);
 	struct gg_mqtt_packet p;
-	if (!r->failed && get_message(r, &p))
-		gg_retain_quietly(b, &p.publish, expires_ns);
+	if (r->failed || !get_message(r, &p))
+		return;
+	if (device.len)
+		b->outside.device(b->outside.arg, device, &owner);
+	gg_retain_quietly(b, &p.publish, owner, expires_ns);
 }
 
 static void replay_small(struct broker *b, uint8_t type, struct gg_reader *r)
@@ -448,6 +469,10 @@ void gg_persist_replay(struct broker *b, struct gg_str record)
 	case 's':
 		replay_subscription(b, &r);
 		break;
+	case 'm':
+		replay_received(b, &r);
+		replay_message(b, &r);
+		break;
 	case 'M':
 		replay_message(b, &r);
 		break;
@@ -459,7 +484,8 @@ void gg_persist_replay(struct broker *b, struct gg_str record)
 		replay_outgoing(b, &r);
 		break;
 	case 'R':
-		replay_retained(b, &r);
+	case 'r':
+		replay_retained(b, type, &r);
 		break;
 	case 'W':
 		replay_will(b, &r);
@@ -489,9 +515,9 @@ void gg_persist_replayed(struct broker *b)
 
 /* ---- compacting ---- */
 
-static void compact_retained(void *arg, struct message *m)
+static void compact_retained(void *arg, struct message *m, uint32_t owner)
 {
-	gg_persist_retained(arg, m, NULL);
+	gg_persist_retained(arg, m, owner, NULL);
 }
 
 static void compact_outgoing(void *arg, struct session *s, struct outgoing *o)
@@ -499,7 +525,7 @@ static void compact_outgoing(void *arg, struct session *s, struct outgoing *o)
 	struct gg_map *written = arg;
 	struct gg_str key = gg_str_n(&o->message->id, sizeof o->message->id);
 	if (!o->message->id || !gg_map_find(written, key)) {
-		gg_persist_message(s->broker, o->message, NULL, 0, NULL);
+		gg_persist_message(s->broker, o->message, NULL, 0, NULL, NULL);
 		gg_map_put(written, gg_str_n(&o->message->id, sizeof o->message->id), 1);
 	}
 	persist_also(s, o);

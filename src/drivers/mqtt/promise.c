@@ -71,7 +71,8 @@ static void wait_free(struct wait *w)
 	w->batch = NULL;
 	w->next = b->idle_waits;
 	b->idle_waits = w;
-	atomic_fetch_sub_explicit(&b->waits_under_way, 1, memory_order_release);
+	if (atomic_fetch_sub_explicit(&b->waits_under_way, 1, memory_order_release) == 1)
+		gg_broker_look_idle(b);
 }
 
 /* ---- holds ---- */
@@ -121,23 +122,42 @@ static int grow_acks(struct connection *c)
 	return 0;
 }
 
-int gg_promise_ack(struct connection *c, enum gg_mqtt_type type, uint16_t packet_id, uint8_t reason)
+static int add_ack(struct connection *c, const struct ack *a)
 {
 	struct hold *h = gg_promise_hold(c);
 	if (!h || (c->ack_count == c->ack_cap && grow_acks(c) < 0))
 		return -ENOMEM;
-	c->acks[(c->ack_first + c->ack_count++) & (c->ack_cap - 1)] =
-		(struct ack){.received_ns = gg_loop_now(c->broker->loop),
-			.packet_id = packet_id,
-			.type = (uint8_t)type,
-			.reason = reason};
+	c->acks[(c->ack_first + c->ack_count++) & (c->ack_cap - 1)] = *a;
 	h->acks++;
 	return 0;
 }
 
-int gg_promise_reply(struct connection *c, const struct gg_mqtt_packet *p)
+int gg_promise_ack(struct connection *c, enum gg_mqtt_type type, uint16_t packet_id, uint8_t reason)
+{
+	struct ack a = {.received_ns = gg_loop_now(c->broker->loop),
+		.packet_id = packet_id,
+		.type = (uint8_t)type,
+		.reason = reason};
+	return add_ack(c, &a);
+}
+
+int gg_promise_refusal(struct connection *c, enum gg_mqtt_type type, uint16_t packet_id, uint8_t reason)
+{
+	struct ack a = {.received_ns = gg_loop_now(c->broker->loop),
+		.packet_id = packet_id,
+		.type = (uint8_t)type,
+		.reason = reason,
+		.text = reason ? c->broker->why : NULL,
+		.limit = reason ? c->broker->limit : NULL};
+	return add_ack(c, &a);
+}
+
+int gg_promise_reply(struct connection *c, const struct gg_mqtt_packet *packet)
 {
 	struct hold *h = gg_promise_hold(c);
+	struct gg_mqtt_packet fitted = *packet;
+	const struct gg_mqtt_packet *p = &fitted;
+	gg_connection_fit_words(c, &fitted);
 	size_t size = gg_mqtt_size(p, c->version);
 	if (size > gg_connection_most(c))
 		return -EMSGSIZE;
@@ -170,17 +190,22 @@ static void send_acks(struct connection *c, const struct hold *h)
 		c->ack_count--;
 		bool can_fail = a.type == GG_MQTT_PUBACK || a.type == GG_MQTT_PUBREC;
 		if (h->status < 0 && can_fail && a.reason < GG_MQTT_UNSPECIFIED)
-			a.reason = failure_reason(h->status);
+			a.reason = failure_reason(h->status), a.text = "what it carried could not be kept";
 		if (a.type == GG_MQTT_PUBACK || (can_fail && a.reason >= GG_MQTT_UNSPECIFIED))
 			c->unreleased -= c->unreleased > 0;
 		if (a.type == GG_MQTT_PUBREC && a.reason >= GG_MQTT_UNSPECIFIED && c->session)
 			gg_session_set_received(c->session, a.packet_id, false);
 		if (can_fail)
 			gg_histogram_add(c->broker->count.ack_wait, now - a.received_ns);
-		gg_connection_send_ack(c, (enum gg_mqtt_type)a.type, a.packet_id, a.reason);
+		if (gg_connection_send_ack_text(c, &a) == -EAGAIN) {
+			gg_connection_end(c, 0, "client does not read its answers");
+			return;
+		}
 	}
 	if (h->reply.len && gg_stream_write(c->stream, h->reply.p, h->reply.len) < 0)
 		gg_connection_end(c, GG_MQTT_QUOTA, "client does not read its answers");
+	else if (h->reply.len)
+		gg_connection_sent(c, h->reply.len);
 }
 
 /* Lets go what waits for nothing more, in order. */

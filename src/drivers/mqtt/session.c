@@ -69,7 +69,9 @@ void gg_session_end(struct session *s, bool keep_record)
 
 static void expiry_over(struct gg_timer *t)
 {
-	gg_session_end(GG_CONTAINER(t, struct session, expiry), false);
+	struct session *s = GG_CONTAINER(t, struct session, expiry);
+	s->broker->expired_clients++;
+	gg_session_end(s, false);
 }
 
 static void will_over(struct gg_timer *t)
