@@ -62,7 +62,7 @@ class Hostile(unittest.TestCase):
             "drivers": {
                 "mqtt": {"listen": ["127.0.0.1:{mqtt_port}", "ws://127.0.0.1:{ws_port}/mqtt"],
                          "topics": {"in/{device}/{signal}": "plain", "j/{device}": "json"}, "max_clients": 3000,
-                         "max_packet": "256KiB", "memory": "8MiB"},
+                         "max_packet": "256KiB", "memory": "8MiB", "max_subscriptions": 1024},
                 "tls": {"driver": "mqtt", "listen": "tls://127.0.0.1:{tls_port}", "tls": {
                     "certificate": "{folder}/tls/server.crt", "key": "{folder}/tls/server.key",
                     "ca": "{folder}/tls/ca.crt", "verify": True}}}})
