@@ -155,12 +155,17 @@ int gg_host_work(struct gg_host *h, void (*work)(void *arg), void (*done)(void *
 
 /* ---- who may connect ---- */
 
+/* SCRAM takes two logins: ASK for the verifier of a name, which everybody gets one of, known or not; and when
+ * the driver has checked the proof, GOOD or BAD with the verifier as the secret. */
+enum gg_login_step { GG_LOGIN_PLAIN, GG_LOGIN_SCRAM_ASK, GG_LOGIN_SCRAM_GOOD, GG_LOGIN_SCRAM_BAD };
+
 struct gg_login {
 	struct gg_str user, secret; /* a device's id and password or token; empty when not given */
 	struct gg_str
 		certificate; /* subject common name of a client certificate that was verified, or empty */
 	struct gg_str peer;  /* address, for the log */
 	bool local;          /* from loopback */
+	enum gg_login_step step;
 };
 
 struct gg_grant {
@@ -169,6 +174,7 @@ struct gg_grant {
 	bool any_topic;       /* may use all topics (an application), not only its own */
 	struct gg_str topics; /* MQTT filters it may use beyond its own, a line each; valid during the call */
 	struct gg_str id;     /* of its entry in the registry; empty: nobody known; valid during the call */
+	struct gg_str verifier; /* answer to GG_LOGIN_SCRAM_ASK: as src/security/scram.h reads it */
 };
 
 /* Checks against the device registry off the loop; granted() is called once on the loop. The strings of login

@@ -43,7 +43,7 @@
 	P("number", U) "," P("time", T) "," P("who", S) "," P("why", S) "," P("in_force", B) "," P("damaged", B)
 
 #define REGISTER_MEMBERS \
-	P("id", S) "," P("password", S) "," P("token", B) "," P("certificate", B) "," P("application", B) "," P("enabled", B)
+	P("id", S) "," P("password", S) "," P("scram", B) "," P("token", B) "," P("certificate", B) "," P("application", B) "," P("enabled", B)
 
 #define PLACE_MEMBERS P("file", S) "," P("line", U) "," P("column", U)
 
@@ -104,7 +104,7 @@ const struct gg_schema gg_schemas[] = {
 			P("reason", S))) ","
 		P("signals", U) "," P("last_seen", T) ","
 		P("registration", O(R("\"credential\",\"application\",\"enabled\""),
-			P("credential", ONE("\"none\",\"password\",\"token\",\"certificate\"")) "," P("application", B) ","
+			P("credential", ONE("\"none\",\"password\",\"token\",\"certificate\"")) "," P("scram", B) "," P("application", B) ","
 			P("enabled", B) "," P("created", T))))},
 	{"Devices", O(R("\"devices\""), P("devices", LIST(REF("Device"))))},
 	{"DeviceRegister", O(R("\"id\""), REGISTER_MEMBERS)},

@@ -113,6 +113,7 @@ void gg_stores_close(struct gg_gateway *g);
 struct gg_registry;
 extern struct gg_registry gg_registry;
 /* From and to the catalog (registry_store.c). */
+extern char gg_scram_secret[]; /* behind the answers to names that are not in the registry */
 int gg_registry_open(struct gg_catalog *c, struct gg_error *e);
 void gg_registry_close(void);
 /* After a change of the registry. */
