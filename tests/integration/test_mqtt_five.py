@@ -80,16 +80,21 @@ class Kill(Base):
         listener.listen("w/#", 1)
         for i, version in enumerate((paho.MQTTv311, paho.MQTTv5)):
             self.client(f"c{i}", version, will={"topic": f"w/i/{i}", "payload": "gone", "qos": 1, "retain": True})
+        self.client("press-2", will={"topic": "press-2/alive", "payload": "0", "qos": 1})
         polite = self.client("polite", will={"topic": "w/i/polite", "payload": "gone"})
         polite.leave()
         self.client("s").say("x/y/z", "the journal has been synced when this is acknowledged")
         for _ in range(2):
             self.gateway.kill()
             self.gateway.start()
+            for _ in range(2):  # what the start did is on disk when the second of these is acknowledged
+                self.client("s").say("y/z/s", "1", qos=2)
         again = self.client("l", clean=False, expiry_s=600)
         again.say("w/i/end", "end")
         wait_until(lambda: again.texts()[-1:] == ["end"])
         self.assertEqual(sorted(m.topic for m in again.got), ["w/i/0", "w/i/1", "w/i/end"])
+        wait_until(lambda: any(s["name"] == "press-2/alive" and s["last"]["value"] == 0
+                               for s in self.gateway.api("GET", "/api/v1/signals")[1]["signals"]))
         late = self.client("late")
         late.listen("w/#")
         self.assertEqual(sorted(t for t, _, _ in late.wait_for(2)), ["w/i/0", "w/i/1"])

@@ -176,7 +176,7 @@ struct session {
 	size_t out_bytes, subscription_bytes; /* of the messages in it; of its subscriptions */
 	uint16_t last_packet_id;
 	struct message *will;
-	uint32_t will_delay_s;
+	uint32_t will_delay_s, will_serial;
 	bool drop_told;            /* the log has that it loses messages; until its next connection */
 	bool pumping;              /* outbound.c */
 	bool any_topic, will_kept; /* who made it may use all topics; a record of its will is out */
@@ -297,6 +297,7 @@ struct broker {
 	_Atomic unsigned waits_under_way;
 	/* memory and records */
 	uint64_t next_message_id;
+	uint32_t last_will;
 	size_t message_bytes;
 	bool replaying;
 	struct gg_map replayed; /* message id -> struct message *, between the first record and start */
@@ -416,6 +417,10 @@ int gg_promise_ack(struct connection *c, enum gg_mqtt_type type, uint16_t packet
 int gg_promise_refusal(struct connection *c, enum gg_mqtt_type type, uint16_t packet_id, uint8_t reason);
 /* Bytes that go out behind the acknowledgements. Errors: -ENOMEM, -EMSGSIZE larger than the client takes. */
 int gg_promise_reply(struct connection *c, const struct gg_mqtt_packet *p);
+/* A hold of nobody's connection: over() is called once all that it was given for is on disk, or could not be
+ * (a negative status), after _done(). NULL when out of memory. */
+struct hold *gg_promise_apart(void (*over)(void *arg, int status), void *arg);
+void gg_promise_apart_done(struct hold *h);
 bool gg_promise_full(const struct connection *c);
 /* Submits the batch; with a hold its acknowledgements wait for it. */
 void gg_promise_batch_take(struct broker *b, struct connection *c, struct hold *hold, struct gg_batch *batch);
@@ -438,8 +443,8 @@ void gg_promise_free(struct broker *b);
 /* Decodes a message whose topic a pattern names (of a will: c NULL, and whose session it is), with c into the
  * connection's batch of this turn. Errors: -ENOENT no pattern, -EINVAL payload, -EACCES another device's
  * samples, -EDQUOT, -ENOMEM. */
-int gg_ingest(
-	struct broker *b, struct connection *c, const struct session *from, const struct gg_mqtt_publish *p);
+int gg_ingest(struct broker *b, struct connection *c, const struct session *from,
+	const struct gg_mqtt_publish *p, struct hold *hold);
 void gg_ingest_flush(struct connection *c);
 void gg_ingest_done(struct broker *b);
 
@@ -479,6 +484,8 @@ struct session *gg_session_find(struct broker *b, struct gg_str id);
 struct session *gg_session_new(struct broker *b, struct gg_str id);
 /* Frees it with all it holds. */
 void gg_session_end(struct session *s, bool keep_record);
+/* Replay: it has ended, but for its will, of which it is not known yet whether all it said is on disk. */
+void gg_session_empty(struct session *s);
 /* Its connection has gone. */
 void gg_session_left(struct session *s, bool goodbye);
 void gg_session_start_expiry(struct session *s);
@@ -539,7 +546,8 @@ void gg_persist_outgoing(struct session *s, const struct outgoing *o, uint8_t st
 void gg_persist_sending(struct session *s, const struct outgoing *o, void (*kept)(void *arg, uint32_t number),
 	void *arg, uint32_t number);
 void gg_persist_will(struct session *s);
-void gg_persist_will_gone(struct session *s);
+/* serial: of which; a later one stays. */
+void gg_persist_will_gone(struct broker *b, struct gg_str client, uint32_t serial);
 void gg_persist_received(struct session *s, uint16_t packet_id, bool on, struct hold *hold);
 void gg_persist_replay(struct broker *b, struct gg_str record);
 /* All records have been replayed. */

@@ -96,6 +96,32 @@ static void a_will_survives_compacting(void **state)
 	assert_null(gg_session_find(b, GG_STR("c")));
 }
 
+static void a_will_is_on_its_way_until_what_it_says_is_on_disk(void **state)
+{
+	(void)state;
+	gateway.sync_at_once = true;
+	struct gg_mqtt_connect connect = with_will("c", 0, false);
+	connect.will.topic = GG_STR("press-2/alive");
+	connect.will.payload = GG_STR("0");
+	struct client *c = connect_with(0, connect);
+	expect(c, GG_MQTT_CONNACK);
+	subscribe(c, "x/#", 1);
+	gateway.sync_at_once = false;
+	close(c->fd);
+	c->fd = 0;
+	turn();
+	assert_int_equal(gateway.samples, 1);
+	enter(0, "c", GG_MQTT_V5, true); /* a new session of that name: nothing of the old one is in it */
+	enter(0, "c", GG_MQTT_V5, false);
+	sync_journal(-EIO); /* the journal did not take it */
+	crash_and_start();
+	assert_int_equal(gg_session_find(b, GG_STR("c"))->subscription_count, 0);
+	assert_int_equal(gateway.samples, 2); /* it was not on disk: once more */
+	sync_journal(0);
+	crash_and_start();
+	assert_int_equal(gateway.samples, 2);
+}
+
 static void a_will_that_cannot_be_read_harms_nobody(void **state)
 {
 	(void)state;
@@ -290,6 +316,7 @@ int main(void)
 		CASE(a_will_waits_for_its_delay_over_a_crash),
 		CASE(a_client_that_said_good_bye_has_no_will_after_a_crash),
 		CASE(a_will_survives_compacting),
+		CASE(a_will_is_on_its_way_until_what_it_says_is_on_disk),
 		CASE(a_will_that_cannot_be_read_harms_nobody),
 		CASE(a_will_brings_no_samples_of_another_device),
 		CASE(what_was_in_flight_is_sent_again_with_dup),

@@ -138,9 +138,11 @@ static void health(void *arg, uint32_t dev, bool healthy, const char *reason)
 /* Everything that waits is on disk now, or failed. */
 static void sync_journal(int status)
 {
-	for (size_t n = gateway.receipt_count, i = 0; i < n; i++)
+	size_t n = gateway.receipt_count;
+	for (size_t i = 0; i < n; i++)
 		give_back(gateway.receipts[i], status);
-	gateway.receipt_count = 0;
+	gateway.receipt_count -= n; /* what came meanwhile waits for the next */
+	memmove(gateway.receipts, gateway.receipts + n, gateway.receipt_count * sizeof gateway.receipts[0]);
 	gg_loop_turn(loop, 0);
 }
 
@@ -330,6 +332,8 @@ static void stop_broker(void)
 	}
 	turn();
 	gg_broker_close(b);
+	while (gateway.receipt_count)
+		sync_journal(0);
 	for (int i = 0; i < 1000 && b->connection_count; i++)
 		gg_loop_turn(loop, GG_NS_PER_MS);
 	assert_int_equal(b->connection_count, 0);

@@ -79,6 +79,7 @@ static int set_will(struct session *s, const struct gg_mqtt_connect *p)
 		return 0;
 	}
 	gg_message_unref(s->will);
+	s->will_serial = 0;
 	s->will_delay_s = 0;
 	struct gg_mqtt_publish m = {.topic = p->will.topic,
 		.payload = p->will.payload,

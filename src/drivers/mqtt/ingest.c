@@ -102,7 +102,8 @@ static struct gg_batch *new_batch(struct broker *b, uint32_t device)
 	return batch;
 }
 
-static int decode_apart(struct broker *b, const struct route *r, struct source *source, struct gg_str payload)
+static int decode_apart(struct broker *b, const struct route *r, struct source *source, struct gg_str payload,
+	struct hold *hold)
 {
 	struct gg_batch *batch = new_batch(b, source->device);
 	if (!batch)
@@ -110,7 +111,7 @@ static int decode_apart(struct broker *b, const struct route *r, struct source *
 	int rc = gg_decode(&source->decoder, &r->rule->format, gg_str_n(r->name, r->len), payload,
 		gg_loop_utc(b->loop), &batch);
 	if (rc == 0 && batch->count)
-		gg_promise_batch_take(b, NULL, NULL, batch);
+		gg_promise_batch_take(b, NULL, hold, batch);
 	else
 		gg_batch_unref(batch);
 	return rc;
@@ -147,8 +148,8 @@ static int own_source(struct broker *b, uint32_t device, struct source **ret_sou
 	return source_of(b, known ? b->outside.device_id(device) : gg_str(b->outside.name), ret_source);
 }
 
-int gg_ingest(
-	struct broker *b, struct connection *c, const struct session *from, const struct gg_mqtt_publish *p)
+int gg_ingest(struct broker *b, struct connection *c, const struct session *from,
+	const struct gg_mqtt_publish *p, struct hold *hold)
 {
 	uint32_t device = c ? c->device : from ? from->device : GG_NONE;
 	bool any_topic = c ? c->any_topic : !from || from->any_topic;
@@ -163,7 +164,7 @@ int gg_ingest(
 		return -EACCES; /* sensors/press-2 may be a topic of a device called sensors; its samples are
 				   not */
 	if (!c)
-		return decode_apart(b, r, source, p->payload);
+		return decode_apart(b, r, source, p->payload, hold);
 	if (!batch_of(c, source))
 		return -ENOMEM;
 	rc = gg_decode(&source->decoder, &r->rule->format, gg_str_n(r->name, r->len), p->payload,

@@ -13,8 +13,8 @@
  *   Q QoS 2 in    client id, packet id, received or released
  *   R retained    expiry, PUBLISH of 5.0; empty payload: cleared
  *   r retained    device whose it is, expiry, PUBLISH
- *   W will        client id, device, flags, delay, PUBLISH
- *   w no will     client id
+ *   W will        client id, device, flags, delay, serial, PUBLISH
+ *   w no will     client id, serial
  *
  * A receiver is a client id, options (QoS, 4 retain, 8 may have been sent, 16 identifiers follow) and the
  * first subscription identifier.
@@ -241,26 +241,27 @@ void gg_persist_sending(struct session *s, const struct outgoing *o, void (*kept
 void gg_persist_will(struct session *s)
 {
 	struct broker *b = s->broker;
+	if (!s->will_serial)
+		s->will_serial = ++b->last_will;
 	struct gg_writer w = begin(b, message_room(s->will) + s->id_len + 512);
 	gg_write_u8(&w, 'W');
 	put_str(&w, gg_session_id(s));
 	put_str(&w, s->device == GG_NONE ? gg_str_n("", 0) : b->outside.device_id(s->device));
 	gg_write_u8(&w, s->any_topic);
 	gg_write_be32(&w, s->will_delay_s);
+	gg_write_be32(&w, s->will_serial);
 	put_message(&w, s->will);
 	end_soon(b, &w, NULL, NULL, 0);
 	s->will_kept = true;
 }
 
-void gg_persist_will_gone(struct session *s)
+void gg_persist_will_gone(struct broker *b, struct gg_str client, uint32_t serial)
 {
-	if (!s->will_kept)
-		return;
-	struct gg_writer w = begin(s->broker, s->id_len + 16);
+	struct gg_writer w = begin(b, client.len + 16);
 	gg_write_u8(&w, 'w');
-	put_str(&w, gg_session_id(s));
-	end_soon(s->broker, &w, NULL, NULL, 0);
-	s->will_kept = false;
+	put_str(&w, client);
+	gg_write_be32(&w, serial);
+	end_soon(b, &w, NULL, NULL, 0);
 }
 
 void gg_persist_received(struct session *s, uint16_t packet_id, bool on, struct hold *hold)
@@ -325,7 +326,7 @@ static void replay_will(struct broker *b, struct gg_reader *r)
 {
 	struct gg_str id = get_str(r), device = get_str(r);
 	uint8_t any_topic = gg_read_u8(r);
-	uint32_t delay_s = gg_read_be32(r);
+	uint32_t delay_s = gg_read_be32(r), serial = gg_read_be32(r);
 	struct gg_mqtt_packet p;
 	if (r->failed || id.len == 0 || !get_message(r, &p))
 		return;
@@ -338,13 +339,18 @@ static void replay_will(struct broker *b, struct gg_reader *r)
 	s->will = gg_message_new(b, &p.publish);
 	s->will_delay_s = delay_s;
 	s->will_kept = true;
+	s->will_serial = serial;
+	if (serial > b->last_will)
+		b->last_will = serial;
 	s->any_topic = any_topic;
 	if (device.len)
 		b->outside.device(b->outside.arg, device, &s->device);
 }
 
-static void replay_will_gone(struct session *s)
+static void replay_will_gone(struct session *s, uint32_t serial)
 {
+	if (s->will_serial != serial)
+		return;
 	gg_message_unref(s->will);
 	s->will = NULL;
 	s->will_kept = false;
@@ -439,11 +445,12 @@ static void replay_small(struct broker *b, uint8_t type, struct gg_reader *r)
 	if (!s || r->failed)
 		return;
 	if (type == 'X') {
-		s->expiry_s = 0;
-		if (!s->will_kept) /* else it is over when its will is */
+		if (s->will_kept)
+			gg_session_empty(s);
+		else
 			gg_session_end(s, true);
 	} else if (type == 'w') {
-		replay_will_gone(s);
+		replay_will_gone(s, gg_read_be32(r));
 	} else if (type == 'u') {
 		struct gg_str filter = get_str(r);
 		if (!r->failed)

@@ -28,6 +28,8 @@ struct hold {
 	int status;       /* the worst of the receipts */
 	bool open;        /* the turn is still on */
 	struct gg_buf reply;
+	void (*over)(void *arg, int status); /* of gg_promise_apart() */
+	void *arg;
 };
 
 struct wait {
@@ -98,8 +100,26 @@ struct hold *gg_promise_hold(struct connection *c)
 
 static void hold_free(struct hold *h)
 {
+	if (h->over)
+		h->over(h->arg, h->status);
 	gg_buf_done(&h->reply);
 	free(h);
+}
+
+struct hold *gg_promise_apart(void (*over)(void *arg, int status), void *arg)
+{
+	struct hold *h = calloc(1, sizeof *h);
+	if (!h)
+		return NULL;
+	*h = (struct hold){.open = true, .over = over, .arg = arg};
+	return h;
+}
+
+void gg_promise_apart_done(struct hold *h)
+{
+	h->open = false;
+	if (!h->waiting)
+		hold_free(h);
 }
 
 bool gg_promise_full(const struct connection *c)

@@ -92,7 +92,7 @@ static uint8_t retain(struct broker *b, const struct connection *c, const struct
 uint8_t gg_broker_route(struct broker *b, struct connection *c, struct session *from,
 	const struct gg_mqtt_publish *p, struct hold *hold, unsigned *ret_receivers)
 {
-	uint8_t reason = judge(b, from, p, p->payload.len ? gg_ingest(b, c, from, p) : 0);
+	uint8_t reason = judge(b, from, p, p->payload.len ? gg_ingest(b, c, from, p, hold) : 0);
 	if (reason)
 		return reason;
 	if (p->retain)

@@ -30,14 +30,48 @@ struct session *gg_session_new(struct broker *b, struct gg_str id)
 	return s;
 }
 
+/* Which will was sent; its session may have ended, or have another by now. */
+struct sent_will {
+	struct broker *broker;
+	uint32_t serial;
+	size_t len;
+	char client[];
+};
+
+/* What it said is on disk: now it may be forgotten. If it is not, a restart sends it again. */
+static void will_safe(void *arg, int status)
+{
+	struct sent_will *w = arg;
+	if (status == 0 && !w->broker->closing)
+		gg_persist_will_gone(w->broker, gg_str_n(w->client, w->len), w->serial);
+	free(w);
+}
+
+static struct hold *hold_will(const struct session *s)
+{
+	struct sent_will *w = s->will_kept ? malloc(sizeof *w + s->id_len) : NULL;
+	if (!w)
+		return NULL;
+	*w = (struct sent_will){.broker = s->broker, .serial = s->will_serial, .len = s->id_len};
+	memcpy(w->client, s->id, s->id_len);
+	struct hold *h = gg_promise_apart(will_safe, w);
+	if (!h)
+		free(w);
+	return h;
+}
+
 void gg_session_will(struct session *s)
 {
 	struct message *m = GG_TAKE(s->will);
 	gg_timer_stop(&s->will_timer);
 	if (m && !s->broker->closing && !s->broker->replaying) {
-		gg_broker_route(s->broker, NULL, s, &m->publish, NULL, NULL);
-		gg_persist_will_gone(s);
+		struct hold *h = hold_will(s);
+		gg_broker_route(s->broker, NULL, s, &m->publish, h, NULL);
+		if (h)
+			gg_promise_apart_done(h);
 	}
+	s->will_kept = false;
+	s->will_serial = 0;
 	gg_message_unref(m);
 }
 
@@ -46,8 +80,10 @@ void gg_session_drop_will(struct session *s)
 	gg_timer_stop(&s->will_timer);
 	gg_message_unref(s->will);
 	s->will = NULL;
-	if (!s->broker->closing)
-		gg_persist_will_gone(s);
+	if (s->will_kept && !s->broker->closing)
+		gg_persist_will_gone(s->broker, gg_session_id(s), s->will_serial);
+	s->will_kept = false;
+	s->will_serial = 0;
 }
 
 void gg_session_end(struct session *s, bool keep_record)
@@ -65,6 +101,16 @@ void gg_session_end(struct session *s, bool keep_record)
 	free(s->received);
 	free(s->id);
 	free(s);
+}
+
+void gg_session_empty(struct session *s)
+{
+	s->expiry_s = 0;
+	while (s->subscriptions)
+		gg_subscription_drop(s, s->subscriptions->filter);
+	gg_outbound_done(s);
+	free(s->received);
+	s->received = NULL;
 }
 
 static void expiry_over(struct gg_timer *t)
