@@ -13,6 +13,7 @@
 #include "api/handlers.h"
 #include "api/listen.h"
 #include "api/live.h"
+#include "api/pour.h"
 #include "api/rates.h"
 #include "api/route.h"
 #include "api/tokens.h"
@@ -212,6 +213,7 @@ int gg_api_start(const struct gg_site_api *options, struct gg_error *e)
 void gg_api_stop(void)
 {
 	gg_api_cancel_work();
+	gg_api_pour_stop();
 	gg_rates_stop();
 	gg_live_stop();
 	gg_api_listen_stop();

@@ -63,8 +63,19 @@ const struct gg_route gg_routes[] = {
 	ROUTE("PUT", V1 "/signals/{*name}", OPERATOR, gg_api_signal_write, "writeSignal",
 		"Has the driver write a value; answers when the device has taken it", .status = 204, .body = "SignalWrite"),
 	ROUTE("POST", V1 "/query", VIEWER, gg_api_query, "query",
-		"SQL over samples, signals, devices and events; read-only, bounded in time and size",
-		.reads = true, .body = "Query", .answer = "QueryResult"),
+		"SQL over samples, rollups, signals, devices and events; read-only, bounded in time, memory and size",
+		.reads = true, .body = "Query", .answer = "QueryResult",
+		.params = {{"format", "{\"enum\":[\"csv\",\"json\",\"jsonl\"]}",
+			"Rows as they come, in this form and without a limit of their number"}}),
+	ROUTE("GET", V1 "/export", VIEWER, gg_api_export, "export",
+		"Samples of many signals, signal by signal, each by time", .media = "*/*",
+		.params = {TEXT("select", "Patterns with commas between, * stands for anything; absent: all"),
+			TIME("from", "RFC 3339, or how long ago, like 1h; absent: all there is"),
+			TIME("to", "The same, included; absent: all there is"),
+			{"format", "{\"enum\":[\"csv\",\"jsonl\",\"parquet\"]}", "csv when absent"}}),
+	ROUTE("GET", V1 "/backup", ADMINISTRATOR, gg_api_backup, "backup",
+		"All that a gateway needs to go on elsewhere, as it is now: journal, history, catalog, revisions, "
+		"certificate; tar, zstd", .media = "application/zstd"),
 
 	/* devices */
 	ROUTE("GET", V1 "/devices", VIEWER, gg_api_devices, "listDevices", "Devices, heard of, configured or registered",

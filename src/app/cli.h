@@ -81,14 +81,17 @@ int gg_cmd_version(const struct gg_args *args);
 int gg_cmd_detect(const struct gg_args *args);
 int gg_cmd_run(const struct gg_args *args);
 int gg_cmd_demo(const struct gg_args *args);
+int gg_cmd_backup(const struct gg_args *args);
 int gg_cmd_check(const struct gg_args *args);
 int gg_cmd_config(const struct gg_args *args);
 int gg_cmd_device(const struct gg_args *args);
 int gg_cmd_doctor(const struct gg_args *args);
 int gg_cmd_event(const struct gg_args *args);
+int gg_cmd_export(const struct gg_args *args);
 int gg_cmd_key(const struct gg_args *args);
 int gg_cmd_query(const struct gg_args *args);
 int gg_cmd_replay(const struct gg_args *args);
+int gg_cmd_restore(const struct gg_args *args);
 int gg_cmd_signal(const struct gg_args *args);
 
 #endif
