@@ -111,6 +111,19 @@ static int end_file(void *arg, struct gg_error *e)
 	return rc;
 }
 
+/* Behind the archive's end: its checksum, and then nothing. */
+static int read_end(struct restore *r, struct gg_error *e)
+{
+	uint8_t rest[512];
+	size_t n;
+	do {
+		int rc = read_archive(r, rest, sizeof rest, &n, e);
+		if (rc < 0)
+			return rc;
+	} while (n == sizeof rest);
+	return r->hint == 0 ? 0 : gg_error_set(e, -EBADMSG, "%s was cut off at its end", r->path);
+}
+
 static int pass(struct restore *r, bool writing, struct gg_backup_about *ret_about, struct gg_error *e)
 {
 	static const struct gg_backup_reader_ops ops = {read_archive, begin_file, write_file, end_file};
@@ -122,6 +135,8 @@ static int pass(struct restore *r, bool writing, struct gg_backup_about *ret_abo
 		return gg_error_set(e, -errno, "%s: %s (it is read twice, so it must be a file)", r->path,
 			strerror(errno));
 	int rc = gg_backup_read(&ops, r, ret_about, e);
+	if (rc == 0)
+		rc = read_end(r, e);
 	if (r->out >= 0)
 		close(r->out);
 	r->out = -1;

@@ -63,6 +63,7 @@ static const struct gg_flag config_flags[] = {
 
 static const struct gg_flag replay_flags[] = {GG_DATA_FLAG,
 	{"config", GG_FLAG_TEXT, "FILE", "the configuration to try (default: the one in force)"},
+	{"revision", GG_FLAG_TEXT, "N", "one that was in force, as 'ganglion config history' lists them"},
 	{"from", GG_FLAG_TEXT, "TIME", "compare from then on (default: all there is)"},
 	{"to", GG_FLAG_TEXT, "TIME", "compare until then (default: all there is)"},
 	{"check", GG_FLAG_SWITCH, NULL, "exit with 1 when anything differs"}, {0}};
@@ -200,7 +201,7 @@ const struct gg_command gg_commands[] = {
 		.run = gg_cmd_restore},
 	{.name = "replay",
 		.summary = "What another configuration would have made of what was recorded",
-		.usage = "[--config FILE] [--from TIME] [--to TIME] [--data DIR]",
+		.usage = "[--config FILE | --revision N] [--from TIME] [--to TIME] [--data DIR]",
 		.details = "Runs the journal's input through the pipelines and rules of a configuration, "
 			   "without "
 			   "any effect,\nand tells which events it would have opened and which derived "
@@ -209,6 +210,7 @@ const struct gg_command gg_commands[] = {
 			   "beside a gateway "
 			   "at work.\n" TIMES,
 		.examples = "  ganglion replay --from -1h\n"
+			    "  ganglion replay --revision 3 --from yesterday --to today\n"
 			    "  ganglion replay --config ganglion.yaml --from yesterday --json",
 		.flags = replay_flags,
 		.run = gg_cmd_replay},

@@ -66,7 +66,7 @@ static struct gg_str number_text(const struct gg_sample *s, char to[32])
 
 static int csv_begin(struct run *r)
 {
-	gg_buf_str(&r->out, GG_STR("signal,time,value,unit,quality\r\n"));
+	gg_buf_str(&r->out, GG_STR("signal,time,value,unit,quality\n"));
 	return 0;
 }
 
@@ -88,7 +88,7 @@ static void csv_sample(struct run *r, const struct gg_sample *s, struct gg_str t
 	gg_csv_put(&r->out, gg_str(c->unit));
 	gg_buf_char(&r->out, ',');
 	gg_buf_str(&r->out, gg_str(gg_quality_name(s->quality)));
-	gg_buf_str(&r->out, GG_STR("\r\n"));
+	gg_buf_str(&r->out, GG_STR("\n"));
 }
 
 /* ---- JSON lines ---- */
