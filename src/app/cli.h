@@ -64,6 +64,9 @@ int gg_cli_wrong(const struct gg_args *args, const char *format, ...) GG_PRINTF(
 int gg_cli_failed(const struct gg_args *args, const char *format, ...) GG_PRINTF(2, 3);
 /* Is stdout a terminal on which colour is welcome? */
 bool gg_cli_colour(void);
+/* Does it show UTF-8? A terminal whose locale says otherwise does not; where none is set, and in files, it
+ * does. */
+bool gg_cli_utf8(void);
 /* Columns of the terminal, 100 when it is none. */
 unsigned gg_cli_width(void);
 /* What a table may take: 0, no limit, when stdout is no terminal. */

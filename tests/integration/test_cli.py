@@ -432,6 +432,32 @@ class Replay(unittest.TestCase):
                  for name in os.listdir(os.path.join(self.gateway.data, "journal"))}
         self.assertEqual(before, after)
 
+    def test_any_revision_that_was_in_force_can_be_tried(self):
+        self.play(100)
+
+        def change(config):
+            config["api"] = {"listen": f"127.0.0.1:{self.gateway.http_port}"}
+            config["rules"]["hot"]["when"] = "press-1/temperature > 80"
+        self.assertEqual(run("config", "apply", self.with_change(change), "--data", self.gateway.data).returncode, 0)
+        self.play(100)
+        self.gateway.stop()
+        first, second = self.replay("--revision", "1"), self.replay("--revision", "2")
+        self.assertEqual((first["configuration"], second["configuration"]), ("revision 1", "revision 2"))
+        self.assertTrue(first["difference"])
+        self.assertNotEqual(first["events"]["by_key"], second["events"]["by_key"])
+        hot = next(k for k in first["events"]["by_key"] if k["key"] == "hot")
+        self.assertEqual(hot["replayed"], sum(e["key"] == "hot" for e in first["events"]["replayed"]))
+        self.assertEqual(hot["happened"], sum(e["key"] == "hot" for e in first["events"]["happened"]))
+        text = run("replay", "--revision", "1", "--data", self.gateway.data).stdout
+        for part in ("EVENTS OF", "rule hot", "revision 2 came into force", "FIRST DIFFERENCE" if any(
+                s.get("first_difference") for s in first["signals"]) else "rule hot"):
+            self.assertIn(part, text)
+        for words, status, said in ((("--revision", "9"), 1, "config history"), (("--revision", "x"), 1, "a number"),
+                                    (("--revision", "1", "--config", "x"), 1, "one of them")):
+            done = run("replay", *words, "--data", self.gateway.data)
+            self.assertEqual(done.returncode, status)
+            self.assertIn(said, done.stderr)
+
     def test_a_range_begins_with_the_state_it_had(self):
         self.play(100)
         self.gateway.stop()
