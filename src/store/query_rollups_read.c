@@ -35,22 +35,36 @@ int gg_query_rollups_begin(struct gg_query_rollups *r, struct gg_history_reader 
 	return 0;
 }
 
-/* Looks for the next sample there is and sums up from its bucket on. */
+/* Where numbers go on, at or behind r->next: 1, or 0 when there are none. What of samples only rollups are
+ * left counts as well. */
+static int look(struct gg_query_rollups *r, int64_t *ret_begin)
+{
+	struct gg_summary all;
+	int64_t end;
+	if (r->next > r->last)
+		return 0;
+	if (__builtin_add_overflow(r->last, r->width, &end))
+		end = INT64_MAX;
+	int status = gg_history_chart(r->reader, r->signal, r->next, end, &all, 1);
+	if (status < 0 || all.count == 0)
+		return status;
+	*ret_begin = begin_of(all.first_ns, r->width);
+	return 1;
+}
+
+/* Sums up the next buckets; those of a gap are leapt over. */
 static int fill(struct gg_query_rollups *r)
 {
-	struct gg_sample s;
-	struct gg_str text;
-	int64_t end, behind;
+	int64_t behind;
+	bool gap = true;
+	for (size_t i = 0; i < r->count && gap; i++)
+		gap = r->sums[i].count == 0;
+	r->begin = r->next;
 	r->at = r->count = 0;
-	if (r->next > r->last || __builtin_add_overflow(r->last, r->width - 1, &end))
-		end = INT64_MAX;
-	int status = r->next > r->last ? 0 : gg_history_seek(r->reader, r->signal, r->next, end);
-	if (status == 0 && r->next <= r->last)
-		status = gg_history_next(r->reader, &s, &text);
+	int status = gap ? look(r, &r->begin) : r->next <= r->last;
 	r->done = status != 1;
 	if (status != 1)
 		return status;
-	r->begin = begin_of(s.time_ns, r->width);
 	int64_t wanted = (r->last - r->begin) / r->width + 1;
 	r->count = wanted > 0 && wanted < AT_ONCE ? (size_t)wanted : AT_ONCE;
 	if (__builtin_add_overflow(r->begin, (int64_t)r->count * r->width, &behind)) {
