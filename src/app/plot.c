@@ -185,16 +185,26 @@ static void put_axis(struct gg_buf *to, const struct canvas *c, bool plain)
 	gg_buf_printf(to, "%*s  %s%*s%s\n", LABEL, "", left, (int)room, "", right);
 }
 
-static void put_legend(struct gg_buf *to, const struct gg_plot_series *s, size_t count, bool plain)
+/* In as many lines as it takes. */
+static void put_legend(struct gg_buf *to, const struct gg_plot_series *s, size_t count,
+	const struct gg_plot_look *look, unsigned columns)
 {
-	gg_buf_printf(to, "%*s ", LABEL + 1, "");
+	unsigned used = 0;
 	for (unsigned i = 0; i < count; i++) {
+		size_t len;
+		unsigned width =
+			gg_text_width(s[i].name, columns - 4, &len) + 3; /* with its line and a blank */
+		bool fits = i && used + 3 + width <= columns;
+		if (!fits)
+			gg_buf_printf(to, "%s%*s", i ? "\n" : "", LABEL + 2, "");
+		else
+			gg_buf_str(to, GG_STR("   "));
+		used = fits ? used + 3 + width : width;
 		put_colour(to, i + 1);
-		gg_buf_str(to, plain ? GG_STR("--") : GG_STR("━━"));
+		gg_buf_str(to, look->plain ? GG_STR("--") : GG_STR("━━"));
 		put_colour(to, 0);
 		gg_buf_char(to, ' ');
-		gg_text_clean(to, s[i].name, false);
-		gg_buf_str(to, GG_STR("   "));
+		gg_text_clean(to, gg_str_n(s[i].name.p, len), false);
 	}
 	gg_buf_char(to, '\n');
 }
@@ -225,7 +235,7 @@ int gg_plot_all(const struct gg_plot_series *series, size_t count, const struct 
 		gg_buf_char(to, '\n');
 	}
 	if (legend)
-		put_legend(to, series, count, look->plain);
+		put_legend(to, series, count, look, c.columns);
 	put_rows(to, &c, look, legend);
 	put_axis(to, &c, look->plain);
 	free(c.cells);

@@ -35,7 +35,7 @@ class Page(unittest.TestCase):
         device.leave()
         cls.gateway.api("PUT", "/api/v1/devices/boiler", {"labels": {"hall": "3"}})
         wait_until(lambda: cls.gateway.events("rule"), what="an event")
-        wait_until(lambda: cls.run_line(["query", "--csv", "SELECT count(*) FROM samples"]).stdout.endswith("\n5\n"),
+        wait_until(lambda: cls.run_line(["query", "--csv", "SELECT count(*) FROM samples WHERE device='boiler'"]).stdout.endswith("\n5\n"),
                    what="the samples")
 
     @classmethod
@@ -67,6 +67,11 @@ class Page(unittest.TestCase):
                 status, answer = self.gateway.api("POST", "/api/v1/query", {"sql": sql})
                 self.assertEqual(status, 200, answer)
                 self.assertTrue(answer["rows"])
+
+    def test_a_table_tells_units(self):
+        shown = self.run_line(["query", "SELECT signal, max(value) AS most FROM samples GROUP BY signal"]).stdout
+        self.assertRegex(shown.splitlines()[0], r"^signal +most +unit$")
+        self.assertRegex(shown, r"n/boiler/temperature +95 +degC")
 
     def test_the_page_names_every_table(self):
         with open(PAGE, encoding="utf-8") as f:
