@@ -227,12 +227,27 @@ void gg_api_pour(struct gg_api_call *c, const struct gg_pour_work *work)
 	gg_api_problem(c, -EAGAIN, "no thread for it: %s", strerror(rc));
 }
 
-void gg_api_pour_stop(void)
+/* What waits for a client that does not read would keep its connection: no loop turns any more. */
+static void hang_up(struct pour *p)
 {
+	struct gg_stream *s = (struct gg_stream *)(uintptr_t)gg_http_stream(p->c->r);
+	if (s && p->begun)
+		gg_stream_close(s, /* flush= */ false, "the API ends");
+}
+
+bool gg_api_pour_stop(void)
+{
+	bool any = false;
 	for (size_t i = 0; i < AT_ONCE; i++)
 		if (pours[i].used)
 			cancel(&pours[i]);
 	for (size_t i = 0; i < AT_ONCE; i++)
 		if (pours[i].used)
+			hang_up(&pours[i]);
+	for (size_t i = 0; i < AT_ONCE; i++) {
+		any |= pours[i].used;
+		if (pours[i].used)
 			end(&pours[i]);
+	}
+	return any;
 }

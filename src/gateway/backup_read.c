@@ -84,7 +84,7 @@ static void take_text(char *to, size_t size, struct gg_json_reader *j)
 
 static int take_about(struct reader *r)
 {
-	struct gg_json_reader j = gg_json_reader(gg_buf_view(&r->keep));
+	struct gg_json_reader j = gg_json_reader(gg_str_n(gg_buf_text(&r->keep), r->keep.len));
 	uint64_t format = 0;
 	enum gg_json_token t = gg_json_next(&j);
 	while (t == GG_JSON_OBJECT && gg_json_next(&j) == GG_JSON_KEY) {

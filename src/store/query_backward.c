@@ -86,7 +86,7 @@ static int next_window(struct gg_query_backward *b)
 	if (status < 0 || b->failed)
 		return status < 0 ? status : -ENOMEM;
 	b->done = low == b->from;
-	b->to = low - 1;
+	b->to = b->done ? low : low - 1;
 	if (b->count == 0)
 		b->width = b->width > INT64_MAX / 2 ? INT64_MAX : b->width * 2;
 	else if (b->width < b->most)
