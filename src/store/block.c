@@ -155,6 +155,37 @@ int gg_block_sort(struct gg_block *b)
 	return 0;
 }
 
+/* ---- the same twice ---- */
+
+bool gg_block_same(const struct gg_block *a, uint32_t i, const struct gg_block *b, uint32_t k)
+{
+	if (a->times[i] != b->times[k] || a->marks[i] != b->marks[k])
+		return false;
+	if ((uint8_t)a->marks[i] < GG_TYPE_STRING)
+		return a->values[i] == b->values[k];
+	return gg_str_eq(gg_block_text(a, i), gg_block_text(b, k));
+}
+
+uint32_t gg_block_unique(struct gg_block *b)
+{
+	uint32_t kept = 0, equals = 0; /* where those of the same time begin */
+	for (uint32_t i = 0; i < b->count; i++) {
+		bool twice = false;
+		if (kept == 0 || b->times[i] != b->times[kept - 1])
+			equals = kept;
+		for (uint32_t k = equals; k < kept && !twice; k++)
+			twice = gg_block_same(b, k, b, i);
+		if (twice)
+			continue;
+		b->times[kept] = b->times[i];
+		b->values[kept] = b->values[i];
+		b->marks[kept++] = b->marks[i];
+	}
+	uint32_t gone = b->count - kept;
+	b->count = kept;
+	return gone;
+}
+
 /* ---- summing up ---- */
 
 void gg_summary_add(struct gg_summary *s, int64_t time_ns, double value)
@@ -197,8 +228,32 @@ void gg_summary_join(struct gg_summary *s, const struct gg_summary *other)
 	s->count += other->count;
 }
 
+/* Doubles that are all good, the usual case, without a look at each one's type. */
+static bool add_doubles(struct gg_summary *s, const struct gg_block *b, uint32_t i, uint32_t end)
+{
+	uint32_t marks = 0;
+	for (uint32_t k = i; k < end; k++)
+		marks |= b->marks[k] ^ GG_TYPE_FLOAT;
+	if (marks || i == end)
+		return false;
+	const double *v = (const double *)(const void *)b->values;
+	double low = v[i], high = v[i], sum = 0;
+	for (uint32_t k = i; k < end; k++) {
+		low = v[k] < low ? v[k] : low;
+		high = v[k] > high ? v[k] : high;
+		sum += v[k];
+	}
+	if (!isfinite(sum))
+		return false;
+	struct gg_summary mine = {end - i, low, high, sum, v[i], v[end - 1], b->times[i], b->times[end - 1]};
+	gg_summary_join(s, &mine);
+	return true;
+}
+
 void gg_summary_block(struct gg_summary *s, const struct gg_block *b, uint32_t i, uint32_t end)
 {
+	if (!b->unsorted && add_doubles(s, b, i, end))
+		return;
 	for (; i < end; i++) {
 		struct gg_sample x = gg_block_sample(b, i);
 		double value = gg_sample_number(&x);

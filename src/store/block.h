@@ -35,6 +35,10 @@ void gg_block_clear(struct gg_block *b);
 int gg_block_add(struct gg_block *b, const struct gg_sample *s, struct gg_str text);
 /* By time; what came first stays first among equals. Errors: -ENOMEM. */
 int gg_block_sort(struct gg_block *b);
+/* Of samples that are the same in all (time, value, quality) one stays; b is sorted. Returns how many went.
+ */
+uint32_t gg_block_unique(struct gg_block *b);
+bool gg_block_same(const struct gg_block *a, uint32_t i, const struct gg_block *b, uint32_t k);
 struct gg_sample gg_block_sample(const struct gg_block *b, uint32_t i);
 struct gg_str gg_block_text(const struct gg_block *b, uint32_t i);
 size_t gg_block_memory(const struct gg_block *b);
@@ -45,9 +49,14 @@ void gg_summary_join(struct gg_summary *s, const struct gg_summary *other);
 /* Samples i..end. */
 void gg_summary_block(struct gg_summary *s, const struct gg_block *b, uint32_t i, uint32_t end);
 
+/* Memory to code in, of one thread; made at first use. */
+struct gg_block_coder;
+struct gg_block_coder *gg_block_coder_new(void);
+/* Accepts NULL; returns NULL. */
+struct gg_block_coder *gg_block_coder_free(struct gg_block_coder *c);
 /* Appends the compressed form of a sorted block. Errors: -ENOMEM, -E2BIG (to's maximum). */
-int gg_block_encode(const struct gg_block *b, struct gg_buf *to);
-/* Replaces the content. Errors: -EINVAL, -ENOMEM. */
-int gg_block_decode(struct gg_block *b, struct gg_str bytes);
+int gg_block_encode(struct gg_block_coder *c, const struct gg_block *b, struct gg_buf *to);
+/* Replaces the content. Errors: -EINVAL damaged, -ENOMEM. */
+int gg_block_decode(struct gg_block_coder *c, struct gg_block *b, struct gg_str bytes);
 
 #endif

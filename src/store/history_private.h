@@ -50,6 +50,7 @@ struct gg_history {
 	uint64_t cursor, stored_cursor, position;
 	int64_t next_flush, next_cursor;
 	struct gg_buf packed;
+	struct gg_block_coder *coder;
 };
 
 /* history_store.c: all on the history's thread, or before it starts. */

@@ -19,6 +19,7 @@ struct gg_history_reader {
 	struct gg_history *history; /* NULL = only the file */
 	sqlite3 *db;
 	sqlite3_stmt *find, *blocks, *summaries, *names;
+	struct gg_block_coder *coder;
 	struct source *sources[SOURCES]; /* decoded and in use; those behind count are spare */
 	size_t count;
 	struct source *last;  /* whose sample was given last */
@@ -55,6 +56,7 @@ static int reader_open(
 	if (!r)
 		return gg_error_set(e, -ENOMEM, "out of memory");
 	r->history = h;
+	r->coder = gg_block_coder_new();
 	int status = gg_sql_open(path, /* read_only= */ true, &r->db, e);
 	if (status == 0)
 		status = prepare(r, e);
@@ -85,6 +87,7 @@ struct gg_history_reader *gg_history_reader_free(struct gg_history_reader *r)
 	sqlite3_finalize(r->summaries);
 	sqlite3_finalize(r->names);
 	sqlite3_close(r->db);
+	gg_block_coder_free(r->coder);
 	for (size_t i = 0; i < SOURCES; i++) {
 		if (r->sources[i])
 			gg_block_done(&r->sources[i]->block);
@@ -223,7 +226,7 @@ static int decode_pending(struct gg_history_reader *r)
 	struct source *s = add_source(r);
 	if (!s)
 		return -ENOMEM;
-	int status = gg_block_decode(&s->block, gg_sql_column(r->blocks, 3));
+	int status = gg_block_decode(r->coder, &s->block, gg_sql_column(r->blocks, 3));
 	if (status == -EINVAL)
 		status = 0; /* a damaged block is an empty one */
 	if (status == 0)
@@ -342,7 +345,7 @@ static int chart_row(struct gg_history_reader *r, const struct chart *c)
 	struct source *s = add_source(r);
 	if (!s)
 		return -ENOMEM;
-	int status = gg_block_decode(&s->block, gg_sql_column(q, 11));
+	int status = gg_block_decode(r->coder, &s->block, gg_sql_column(q, 11));
 	if (status == 0 || status == -EINVAL)
 		status = gg_block_sort(&s->block);
 	clip(r, s);

@@ -108,7 +108,7 @@ static int store_block(struct gg_history *h, struct gg_history_signal *s, struct
 	const struct gg_block *k = &b->block;
 	struct gg_summary sum = {0};
 	gg_buf_clear(&h->packed);
-	int status = gg_block_encode(k, &h->packed);
+	int status = gg_block_encode(h->coder, k, &h->packed);
 	if (status < 0)
 		return status;
 	gg_summary_block(&sum, k, 0, k->count);

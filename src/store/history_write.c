@@ -257,6 +257,7 @@ int gg_history_open(const struct gg_history_options *o, struct gg_history **ret_
 	h->o = *o;
 	set_defaults(&h->o);
 	h->packed = GG_BUF(40U << 20);
+	h->coder = gg_block_coder_new();
 	pthread_condattr_t attr;
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -366,6 +367,7 @@ void gg_history_free(struct gg_history *h)
 	}
 	free(h->signals);
 	gg_buf_done(&h->packed);
+	gg_block_coder_free(h->coder);
 	pthread_mutex_destroy(&h->lock);
 	pthread_cond_destroy(&h->wake);
 	pthread_cond_destroy(&h->idle);
