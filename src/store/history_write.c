@@ -137,7 +137,7 @@ static void wait_for_more(struct gg_history *h, int64_t until_ns, bool stalled)
 {
 	struct timespec until = {until_ns / GG_NS_PER_S, until_ns % GG_NS_PER_S};
 	pthread_mutex_lock(&h->lock);
-	while (!h->stop && (stalled || h->head <= h->read_to) && h->flush_wanted == h->flushes)
+	while (!h->stop && (stalled || h->head <= h->read_to) && h->flush_wanted == h->flushes && !h->wishes)
 		if (pthread_cond_timedwait(&h->wake, &h->lock, &until) == ETIMEDOUT)
 			break;
 	pthread_mutex_unlock(&h->lock);
@@ -191,6 +191,24 @@ static void store_if_due(struct gg_history *h, bool stopping)
 	pthread_mutex_unlock(&h->lock);
 }
 
+/* What somebody wants deleted; those who wait are told also when the thread ends. */
+static void grant_wishes(struct gg_history *h)
+{
+	for (;;) {
+		pthread_mutex_lock(&h->lock);
+		struct gg_history_wish *w = h->wishes;
+		pthread_mutex_unlock(&h->lock);
+		if (!w)
+			return;
+		gg_history_grant(h, w);
+		pthread_mutex_lock(&h->lock);
+		h->wishes = w->next;
+		w->done = true;
+		pthread_cond_broadcast(&h->idle);
+		pthread_mutex_unlock(&h->lock);
+	}
+}
+
 static bool backed_up(struct gg_history *h)
 {
 	pthread_mutex_lock(&h->lock);
@@ -212,6 +230,7 @@ static void *run(void *arg)
 		stop = h->stop;
 		pthread_mutex_unlock(&h->lock);
 		store_if_due(h, stop);
+		grant_wishes(h);
 	}
 	return NULL;
 }
@@ -249,6 +268,45 @@ static void set_defaults(struct gg_history_options *o)
 		o->clock = &gg_clock_system;
 }
 
+/* Copies the rules, and adds the one for all signals that have none. */
+static int copy_rules(struct gg_history_options *o)
+{
+	struct gg_history_keep *rules = calloc(o->keep_count + 1, sizeof *rules);
+	const struct gg_history_keep *from = o->keep;
+	size_t count = o->keep_count;
+	o->keep = rules;
+	o->keep_count = 0;
+	if (!rules)
+		return -ENOMEM;
+	o->keep_count = count + 1;
+	for (size_t i = 0; i < count; i++) {
+		struct gg_str *select = calloc(from[i].select_count + 1, sizeof *select);
+		if (!select)
+			return -ENOMEM;
+		rules[i] = from[i];
+		rules[i].select = select;
+		for (size_t k = 0; k < from[i].select_count; k++) {
+			char *text = gg_str_dup(from[i].select[k]);
+			if (!text)
+				return -ENOMEM;
+			select[k] = gg_str(text);
+		}
+	}
+	for (int level = 0; level < GG_LEVELS; level++)
+		rules[count].age_ns[level] = o->keep_ns;
+	return 0;
+}
+
+static void free_rules(struct gg_history_options *o)
+{
+	for (size_t i = 0; i < o->keep_count; i++) {
+		for (size_t k = 0; o->keep[i].select && k < o->keep[i].select_count; k++)
+			free((char *)(uintptr_t)o->keep[i].select[k].p);
+		free((void *)(uintptr_t)o->keep[i].select);
+	}
+	free((void *)(uintptr_t)o->keep);
+}
+
 int gg_history_open(const struct gg_history_options *o, struct gg_history **ret_history, struct gg_error *e)
 {
 	struct gg_history *h = calloc(1, sizeof *h);
@@ -258,6 +316,10 @@ int gg_history_open(const struct gg_history_options *o, struct gg_history **ret_
 	set_defaults(&h->o);
 	h->packed = GG_BUF(40U << 20);
 	h->coder = gg_block_coder_new();
+	gg_rollup_init(&h->rollup);
+	int status = copy_rules(&h->o);
+	if (!h->coder)
+		status = -ENOMEM;
 	pthread_condattr_t attr;
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -266,8 +328,8 @@ int gg_history_open(const struct gg_history_options *o, struct gg_history **ret_
 	pthread_cond_init(&h->idle, NULL);
 	pthread_condattr_destroy(&attr);
 	h->path = strdup(o->path);
-	int status = h->path ? gg_sql_open(h->path, /* read_only= */ false, &h->db, e)
-			     : gg_error_set(e, -ENOMEM, "out of memory");
+	status = h->path && status == 0 ? gg_sql_open(h->path, /* read_only= */ false, &h->db, e)
+					: gg_error_set(e, -ENOMEM, "out of memory");
 	if (status == 0)
 		status = gg_history_prepare(h, e);
 	if (status < 0) {
@@ -368,6 +430,8 @@ void gg_history_free(struct gg_history *h)
 	free(h->signals);
 	gg_buf_done(&h->packed);
 	gg_block_coder_free(h->coder);
+	gg_rollup_done(&h->rollup);
+	free_rules(&h->o);
 	pthread_mutex_destroy(&h->lock);
 	pthread_cond_destroy(&h->wake);
 	pthread_cond_destroy(&h->idle);
