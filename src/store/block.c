@@ -75,28 +75,6 @@ int gg_block_add(struct gg_block *b, const struct gg_sample *s, struct gg_str te
 	return 0;
 }
 
-struct gg_sample gg_block_sample(const struct gg_block *b, uint32_t i)
-{
-	struct gg_sample s = {.time_ns = b->times[i], .signal = 0xffffffffU};
-	s.type = (uint8_t)b->marks[i];
-	s.quality = (uint8_t)(b->marks[i] >> 8);
-	s.aux = (uint16_t)(b->marks[i] >> 16);
-	if (s.type >= GG_TYPE_STRING) {
-		s.v.blob.off = (uint32_t)(b->values[i] >> 32);
-		s.v.blob.len = (uint32_t)b->values[i];
-	} else {
-		s.v.u = b->values[i];
-	}
-	return s;
-}
-
-struct gg_str gg_block_text(const struct gg_block *b, uint32_t i)
-{
-	if ((uint8_t)b->marks[i] < GG_TYPE_STRING)
-		return GG_STR("");
-	return gg_str_n(b->text.p + (b->values[i] >> 32), (uint32_t)b->values[i]);
-}
-
 uint32_t gg_block_at(const struct gg_block *b, int64_t time_ns)
 {
 	uint32_t low = 0, high = b->count;

@@ -39,8 +39,6 @@ int gg_block_sort(struct gg_block *b);
  */
 uint32_t gg_block_unique(struct gg_block *b);
 bool gg_block_same(const struct gg_block *a, uint32_t i, const struct gg_block *b, uint32_t k);
-struct gg_sample gg_block_sample(const struct gg_block *b, uint32_t i);
-struct gg_str gg_block_text(const struct gg_block *b, uint32_t i);
 size_t gg_block_memory(const struct gg_block *b);
 /* The first i whose time is >= time_ns; b is sorted. */
 uint32_t gg_block_at(const struct gg_block *b, int64_t time_ns);
@@ -48,6 +46,29 @@ void gg_summary_add(struct gg_summary *s, int64_t time_ns, double value);
 void gg_summary_join(struct gg_summary *s, const struct gg_summary *other);
 /* Samples i..end. */
 void gg_summary_block(struct gg_summary *s, const struct gg_block *b, uint32_t i, uint32_t end);
+
+static inline struct gg_sample gg_block_sample(const struct gg_block *b, uint32_t i)
+{
+	uint32_t mark = b->marks[i];
+	struct gg_sample s = {.time_ns = b->times[i],
+		.signal = 0xffffffffU,
+		.type = (uint8_t)mark,
+		.quality = (uint8_t)(mark >> 8),
+		.aux = (uint16_t)(mark >> 16),
+		.v.u = b->values[i]};
+	if (s.type >= GG_TYPE_STRING) {
+		s.v.blob.off = (uint32_t)(b->values[i] >> 32);
+		s.v.blob.len = (uint32_t)b->values[i];
+	}
+	return s;
+}
+
+static inline struct gg_str gg_block_text(const struct gg_block *b, uint32_t i)
+{
+	if ((uint8_t)b->marks[i] < GG_TYPE_STRING)
+		return GG_STR("");
+	return gg_str_n(b->text.p + (b->values[i] >> 32), (uint32_t)b->values[i]);
+}
 
 /* Memory to code in, of one thread; made at first use. */
 struct gg_block_coder;

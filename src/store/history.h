@@ -65,6 +65,7 @@ struct gg_history_stats {
 	uint64_t disk_bytes;
 	uint64_t failed;  /* transactions */
 	uint64_t unknown; /* samples whose signal has no place here */
+	bool rolling;     /* there are rollups to be made that had no time yet */
 	uint64_t twice;   /* samples that came again, the same in all: stored once */
 };
 

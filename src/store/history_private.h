@@ -152,6 +152,10 @@ struct gg_history_reader {
 	bool pending; /* blocks has a row that is not decoded yet */
 	int64_t pending_t0, from, to;
 
+	/* samples of one source that nothing else lies over, to be given one after the other */
+	struct gg_source *run;
+	uint32_t run_end;
+
 	int64_t given_time; /* the last given, and what was given of that time */
 	uint64_t given[GG_TWINS];
 	uint32_t given_marks[GG_TWINS];

@@ -232,6 +232,7 @@ int gg_history_begin(struct gg_history_reader *r, int64_t from, int64_t to, bool
 {
 	r->count = 0;
 	r->pending = false;
+	r->run = NULL;
 	r->given_count = 0;
 	r->from = from;
 	r->to = to;
@@ -249,6 +250,7 @@ int gg_history_seek(struct gg_history_reader *r, struct gg_str signal, int64_t f
 	sqlite3_reset(r->blocks);
 	r->count = 0;
 	r->pending = false;
+	r->run = NULL;
 	if (from > to)
 		return 0;
 	int status = gg_history_look_up(r, signal, from, to);
@@ -308,13 +310,33 @@ static bool is_twin(struct gg_history_reader *r, const struct gg_block *b, uint3
 	return false;
 }
 
-int gg_history_next(struct gg_history_reader *r, struct gg_sample *ret_sample, struct gg_str *ret_text)
+/* A stretch of the only source before the next row begins: no look at others until its end. */
+static void begin_run(struct gg_history_reader *r, struct gg_source *s)
+{
+	uint32_t end = s->end;
+	if (r->count != 1 || (r->given_count > 0 && s->block->times[s->at] == r->given_time))
+		return;
+	if (r->pending && s->block->times[end - 1] >= r->pending_t0)
+		end = gg_block_at(s->block, r->pending_t0);
+	if (end <= s->at)
+		return;
+	r->run = s;
+	r->run_end = end;
+}
+
+/* What was given of the run's last time is remembered: the next row may have it too. */
+static void end_run(struct gg_history_reader *r)
+{
+	const struct gg_block *b = GG_TAKE(r->run)->block;
+	int64_t time = b->times[r->run_end - 1];
+	for (uint32_t i = r->run_end; i > 0 && b->times[i - 1] == time; i--)
+		is_twin(r, b, i - 1);
+}
+
+static int next_slowly(struct gg_history_reader *r, struct gg_sample *ret_sample, struct gg_str *ret_text)
 {
 	for (;;) {
-		/* mostly there is one source, and the next row begins behind it */
-		struct gg_source *s = r->count == 1 ? r->sources[0] : NULL;
-		if (!s || s->at >= s->end)
-			s = earliest(r);
+		struct gg_source *s = earliest(r);
 		while (r->pending && (!s || r->pending_t0 <= s->block->times[s->at])) {
 			int status = decode_pending(r);
 			if (status < 0)
@@ -323,13 +345,28 @@ int gg_history_next(struct gg_history_reader *r, struct gg_sample *ret_sample, s
 		}
 		if (!s)
 			return 0;
+		begin_run(r, s);
 		uint32_t i = s->at++;
-		if (is_twin(r, s->block, i))
+		if (!r->run && is_twin(r, s->block, i))
 			continue;
 		*ret_sample = gg_block_sample(s->block, i);
 		*ret_text = gg_block_text(s->block, i);
 		return 1;
 	}
+}
+
+int gg_history_next(struct gg_history_reader *r, struct gg_sample *ret_sample, struct gg_str *ret_text)
+{
+	struct gg_source *s = r->run;
+	if (s && s->at < r->run_end) {
+		uint32_t i = s->at++;
+		*ret_sample = gg_block_sample(s->block, i);
+		*ret_text = gg_block_text(s->block, i);
+		return 1;
+	}
+	if (s)
+		end_run(r);
+	return next_slowly(r, ret_sample, ret_text);
 }
 
 int gg_history_scan(struct gg_history_reader *r, struct gg_str signal, int64_t from, int64_t to,

@@ -21,8 +21,8 @@
 const int64_t gg_level_width[GG_LEVELS] = {0, GG_NS_PER_S, MINUTE, HOUR, DAY};
 const int64_t gg_level_span[GG_LEVELS] = {0, 15 * MINUTE, 6 * HOUR, 30 * DAY, 720 * DAY};
 
-static const int64_t budget_ns = 50 * GG_NS_PER_MS, patience_ns = 20 * GG_NS_PER_S;
-enum { DENSE = 4, STEPS_MAX = 900 };
+static const int64_t budget_ns = 100 * GG_NS_PER_MS, patience_ns = 20 * GG_NS_PER_S;
+enum { DENSE = 4, STEPS_MAX = 900, SPARSE_ABOVE = 3 };
 
 int64_t gg_history_floor(int64_t time, int64_t step)
 {
@@ -174,6 +174,25 @@ static int64_t next_work(struct gg_history *h, const struct gg_history_signal *s
 	return at > end && at - end > s->max_span ? at - s->max_span : end;
 }
 
+/* Is the next block too sparse for rows of this level? Then goes on behind it. */
+static bool pass_over_sparse(
+	struct gg_history *h, const struct gg_history_signal *s, unsigned level, int64_t *todo)
+{
+	bool sparse = false;
+	sqlite3_bind_int64(h->next_block, 1, s->id);
+	sqlite3_bind_int64(h->next_block, 2, *todo);
+	if (sqlite3_step(h->next_block) == SQLITE_ROW) {
+		int64_t t0 = sqlite3_column_int64(h->next_block, 0),
+			t1 = sqlite3_column_int64(h->next_block, 1),
+			n = sqlite3_column_int64(h->next_block, 2);
+		sparse = n / DENSE < (t1 - t0) / gg_level_width[level] && t1 > *todo && t1 < s->fresh.newest;
+		if (sparse)
+			*todo = t1;
+	}
+	sqlite3_reset(h->next_block);
+	return sparse;
+}
+
 /* Makes the rows of a level that are complete; false when the time is over. */
 static bool roll_level(
 	struct gg_history *h, struct gg_history_signal *s, unsigned level, int64_t deadline, int *status)
@@ -182,7 +201,10 @@ static bool roll_level(
 	if (*todo < s->fresh.raw_from && s->fresh.raw_from != INT64_MIN)
 		*todo = s->fresh.raw_from;
 	while (*todo <= s->fresh.newest && *status == 0) {
-		int64_t t0 = gg_history_floor(*todo, span), end;
+		int64_t t0, end;
+		if (level < SPARSE_ABOVE && pass_over_sparse(h, s, level, todo))
+			continue;
+		t0 = gg_history_floor(*todo, span);
 		if (__builtin_add_overflow(t0, span, &end) || end > s->fresh.newest)
 			return true;
 		*status = make_row(h, s, level, t0, end, /* always= */ false);
@@ -233,6 +255,7 @@ int gg_history_roll(struct gg_history *h)
 {
 	int64_t now = gg_clock_monotonic(h->o.clock), deadline = now + budget_ns;
 	int status = 0;
+	bool more = false;
 	for (uint32_t i = 0; i < h->signals_cap && status == 0; i++) {
 		struct gg_history_signal *s = h->signals[i];
 		if (!s || !s->roll || now < s->roll_at)
@@ -241,9 +264,12 @@ int gg_history_roll(struct gg_history *h)
 			status = roll_signal(h, s, deadline);
 		else
 			s->roll = false;
-		if (gg_clock_monotonic(h->o.clock) > deadline)
+		if ((more = gg_clock_monotonic(h->o.clock) > deadline))
 			break;
 	}
+	pthread_mutex_lock(&h->lock);
+	h->stats.rolling = more;
+	pthread_mutex_unlock(&h->lock);
 	if (status < 0)
 		gg_log(GG_WARN, "history", "rollups can't be written for now",
 			GG_S("error", sqlite3_errmsg(h->db)));

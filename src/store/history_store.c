@@ -80,8 +80,8 @@ int gg_history_prepare(struct gg_history *h, struct gg_error *e)
 			&h->find_rollups, e);
 	if (status == 0)
 		status = gg_sql_prepare(h->db,
-			"SELECT t0 FROM blocks WHERE signal=? AND t0>=? ORDER BY t0 LIMIT 1", &h->next_block,
-			e);
+			"SELECT t0, t1, n FROM blocks WHERE signal=? AND t0>=? ORDER BY t0 LIMIT 1",
+			&h->next_block, e);
 	if (status == 0)
 		status = gg_sql_prepare(h->db,
 			"INSERT OR REPLACE INTO meta VALUES ('cursor', ?1), ('position', ?2)",

@@ -312,16 +312,17 @@ static void make_year(const char *folder, size_t count)
 	gg_journal_flush(s.j);
 	gg_history_flush(s.h);
 	double took = seconds() - start;
-	/* the rollups follow within seconds, some at a time */
-	for (uint64_t before = 0, now = 1; now != before && seconds() < start + took + 300;) {
-		before = file_size(s.path);
-		sleep(2);
+	/* the rollups follow, some at a time */
+	struct gg_history_stats stats = {.rolling = true};
+	while (stats.rolling && seconds() < start + took + 300) {
+		usleep(50000);
 		gg_history_flush(s.h);
-		now = file_size(s.path);
+		gg_history_get_stats(s.h, &stats);
 	}
 	close_stores(&s);
-	printf("{\"samples\":%zu,\"seconds\":%.3f,\"file_bytes\":%llu}\n", count, took,
-		(unsigned long long)file_size(s.path));
+	double rolled = seconds() - start;
+	printf("{\"samples\":%zu,\"seconds\":%.3f,\"rolled_seconds\":%.3f,\"file_bytes\":%llu}\n", count,
+		took, rolled, (unsigned long long)file_size(s.path));
 }
 
 struct scan {
