@@ -30,10 +30,12 @@ size_t gg_block_memory(const struct gg_block *b)
 	return b->cap * (sizeof *b->times + sizeof *b->values + sizeof *b->marks) + b->text.cap;
 }
 
+enum { MOST = 1 << 24 };
+
 static int grow(struct gg_block *b)
 {
 	uint32_t cap = b->cap ? b->cap * 2 : 16;
-	if (cap > GG_BLOCK_MAX)
+	if (cap > MOST)
 		return -E2BIG;
 	int64_t *times = realloc(b->times, cap * sizeof *times);
 	if (times)

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "ganglion/sample.h"
 
+/* Of one in the file; one in memory may be as large as it likes. */
 enum { GG_BLOCK_MAX = 128 << 10, GG_BLOCK_TEXT_MAX = 20 << 20 };
 
 struct gg_block {

@@ -310,11 +310,20 @@ static uint8_t *put_bytes(
 	return p + (packed ? packed : len);
 }
 
+/* The bytes of all texts, each time it occurs. */
+static size_t text_bytes(const struct gg_block *b)
+{
+	size_t sum = 0;
+	for (uint32_t i = 0; i < b->count; i++)
+		sum += gg_block_text(b, i).len;
+	return sum;
+}
+
 static uint8_t *put_texts(
 	struct gg_block_coder *c, uint8_t *p, const struct gg_block *b, const struct list *l, uint8_t *end)
 {
 	size_t len = 0;
-	uint8_t *bytes GG_CLEANUP(gg_free_p) = malloc(b->text.len * 2 + 1 + GG_BLOCK_MAX);
+	uint8_t *bytes GG_CLEANUP(gg_free_p) = malloc(text_bytes(b) + 1);
 	uint32_t count = l ? l->count : b->count;
 	if (!bytes)
 		return NULL;
@@ -358,19 +367,10 @@ static uint8_t *put_values(struct gg_block_coder *c, uint8_t *p, const struct gg
 	return put_texts(c, p, b, listed ? &l : NULL, end);
 }
 
-/* The bytes of all texts, each time it occurs. */
-static size_t text_bytes(const struct gg_block *b)
-{
-	size_t sum = 0;
-	for (uint32_t i = 0; i < b->count; i++)
-		sum += gg_block_text(b, i).len;
-	return sum;
-}
-
 int gg_block_encode(struct gg_block_coder *c, const struct gg_block *b, struct gg_buf *to)
 {
 	size_t text = text_bytes(b), room = 4096 + (size_t)b->count * 36 + ZSTD_compressBound(text);
-	if (text > GG_BLOCK_TEXT_MAX)
+	if (b->count > GG_BLOCK_MAX || text > GG_BLOCK_TEXT_MAX)
 		return -E2BIG;
 	if (gg_block_coder_reserve(c, b->count) < 0)
 		return -ENOMEM;

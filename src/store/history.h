@@ -23,9 +23,11 @@ enum { GG_LEVELS = 5 };
 
 /* How long what is kept of some signals: the first rule that matches a signal counts for it. */
 struct gg_history_keep {
-	const struct gg_str *select; /* patterns of names */
-	size_t select_count;         /* 0 = all */
-	int64_t age_ns[GG_LEVELS];   /* 0 = no limit by age */
+	const struct gg_str *select;  /* patterns of names */
+	size_t select_count;          /* 0 = all */
+	const struct gg_str *devices; /* NULL = any: ids */
+	size_t device_count;
+	int64_t age_ns[GG_LEVELS]; /* 0 = no limit by age */
 };
 
 /* Zero means the default in brackets. */

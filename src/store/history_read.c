@@ -12,6 +12,8 @@
 #include "base/log.h"
 #include "store/history_private.h"
 
+enum { MEMORY_TEXT_MAX = 128 << 20 };
+
 static int prepare(struct gg_history_reader *r, struct gg_error *e)
 {
 	int status = gg_sql_prepare(r->db, "SELECT id, max_span FROM signals WHERE name=?", &r->find, e);
@@ -44,6 +46,7 @@ static int reader_open(
 		return gg_error_set(e, -ENOMEM, "out of memory");
 	r->history = h;
 	gg_block_init(&r->memory);
+	r->memory.text.max = MEMORY_TEXT_MAX; /* of many blocks */
 	gg_block_init(&r->chart.own);
 	for (int level = 1; level < GG_LEVELS; level++)
 		gg_rollup_init(&r->rolls[level]);

@@ -25,13 +25,22 @@ void gg_history_shrink(struct gg_history *h, unsigned pages)
 	gg_sql_run(h->db, sql);
 }
 
+static bool fits(const struct gg_history_keep *k, struct gg_str name)
+{
+	struct gg_str device = gg_str_n(name.p, gg_str_find(name, '/'));
+	bool signal = k->select_count == 0, here = k->devices == NULL;
+	for (size_t i = 0; i < k->select_count && !signal; i++)
+		signal = gg_glob(k->select[i], name);
+	for (size_t i = 0; i < k->device_count && !here; i++)
+		here = gg_str_eq(k->devices[i], device);
+	return signal && here;
+}
+
 const struct gg_history_keep *gg_history_rule(const struct gg_history *h, struct gg_str name)
 {
-	const struct gg_history_keep *k = h->o.keep;
-	for (; k < h->o.keep + h->o.keep_count - 1; k++)
-		for (size_t i = 0; i < k->select_count; i++)
-			if (gg_glob(k->select[i], name))
-				return k;
+	const struct gg_history_keep *k = h->o.keep, *last = k + h->o.keep_count - 1;
+	while (k < last && !fits(k, name))
+		k++;
 	return k; /* the last is for all */
 }
 

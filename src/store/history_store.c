@@ -380,6 +380,8 @@ int gg_history_store(struct gg_history *h, bool all)
 	uint64_t cursor;
 	int64_t now = gg_clock_monotonic(h->o.clock);
 	bool any = close_due(h, all, &cursor);
+	if (all)
+		h->retain_at = 0;
 	if (!any && (cursor == h->stored_cursor || (now < h->next_cursor && !all))) {
 		gg_history_roll(h);
 		gg_history_retain(h);

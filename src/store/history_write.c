@@ -271,41 +271,56 @@ static void set_defaults(struct gg_history_options *o)
 		o->clock = &gg_clock_system;
 }
 
+/* Errors: -ENOMEM; what was copied is freed with the rules. */
+static int copy_texts(
+	const struct gg_str *from, size_t count, const struct gg_str **ret_to, size_t *ret_count)
+{
+	struct gg_str *to = calloc(count + 1, sizeof *to);
+	*ret_to = to;
+	*ret_count = 0;
+	for (size_t i = 0; to && i < count; i++) {
+		char *text = gg_str_dup(from[i]);
+		if (!text)
+			return -ENOMEM;
+		to[(*ret_count)++] = gg_str(text);
+	}
+	return to ? 0 : -ENOMEM;
+}
+
 /* Copies the rules, and adds the one for all signals that have none. */
 static int copy_rules(struct gg_history_options *o)
 {
-	struct gg_history_keep *rules = calloc(o->keep_count + 1, sizeof *rules);
 	const struct gg_history_keep *from = o->keep;
 	size_t count = o->keep_count;
+	struct gg_history_keep *rules = calloc(count + 1, sizeof *rules);
+	int status = rules ? 0 : -ENOMEM;
 	o->keep = rules;
-	o->keep_count = 0;
-	if (!rules)
-		return -ENOMEM;
-	o->keep_count = count + 1;
-	for (size_t i = 0; i < count; i++) {
-		struct gg_str *select = calloc(from[i].select_count + 1, sizeof *select);
-		if (!select)
-			return -ENOMEM;
-		rules[i] = from[i];
-		rules[i].select = select;
-		for (size_t k = 0; k < from[i].select_count; k++) {
-			char *text = gg_str_dup(from[i].select[k]);
-			if (!text)
-				return -ENOMEM;
-			select[k] = gg_str(text);
-		}
+	o->keep_count = rules ? count + 1 : 0;
+	for (size_t i = 0; i < count && status == 0; i++) {
+		memcpy(rules[i].age_ns, from[i].age_ns, sizeof rules[i].age_ns);
+		status = copy_texts(
+			from[i].select, from[i].select_count, &rules[i].select, &rules[i].select_count);
+		if (status == 0 && from[i].devices)
+			status = copy_texts(from[i].devices, from[i].device_count, &rules[i].devices,
+				&rules[i].device_count);
 	}
-	for (int level = 0; level < GG_LEVELS; level++)
+	for (int level = 0; level < GG_LEVELS && rules; level++)
 		rules[count].age_ns[level] = o->keep_ns;
-	return 0;
+	return status;
+}
+
+static void free_texts(const struct gg_str *texts, size_t count)
+{
+	for (size_t i = 0; texts && i < count; i++)
+		free((char *)(uintptr_t)texts[i].p);
+	free((void *)(uintptr_t)texts);
 }
 
 static void free_rules(struct gg_history_options *o)
 {
 	for (size_t i = 0; i < o->keep_count; i++) {
-		for (size_t k = 0; o->keep[i].select && k < o->keep[i].select_count; k++)
-			free((char *)(uintptr_t)o->keep[i].select[k].p);
-		free((void *)(uintptr_t)o->keep[i].select);
+		free_texts(o->keep[i].select, o->keep[i].select_count);
+		free_texts(o->keep[i].devices, o->keep[i].device_count);
 	}
 	free((void *)(uintptr_t)o->keep);
 }
