@@ -25,6 +25,7 @@ void gg_api_signals(struct gg_api_call *c);
 void gg_api_signal(struct gg_api_call *c);
 void gg_api_signal_write(struct gg_api_call *c);
 void gg_api_signal_history(struct gg_api_call *c);
+void gg_api_history_delete(struct gg_api_call *c); /* forget.c */
 void gg_api_query(struct gg_api_call *c);
 void gg_api_export(struct gg_api_call *c);
 void gg_api_backup(struct gg_api_call *c);

@@ -91,6 +91,7 @@ int gg_cmd_device(const struct gg_args *args);
 int gg_cmd_doctor(const struct gg_args *args);
 int gg_cmd_event(const struct gg_args *args);
 int gg_cmd_export(const struct gg_args *args);
+int gg_cmd_history(const struct gg_args *args);
 int gg_cmd_key(const struct gg_args *args);
 int gg_cmd_query(const struct gg_args *args);
 int gg_cmd_replay(const struct gg_args *args);

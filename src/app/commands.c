@@ -80,6 +80,12 @@ static const struct gg_flag demo_flags[] = {
 	{"site", GG_FLAG_TEXT, "PATH", "the pump hall's program (default: ganglion-site beside this one)"},
 	{"speed", GG_FLAG_TEXT, "N", "times faster than recorded (default 3000)"}, {0}};
 
+static const struct gg_flag history_flags[] = {GG_CLIENT_FLAGS,
+	{"select", GG_FLAG_TEXT, "PATTERN", "signals, with commas between: 'badge-17/*'"},
+	{"from", GG_FLAG_TEXT, "TIME", "from then on (default: all there is)"},
+	{"to", GG_FLAG_TEXT, "TIME", "until then (default: all there is)"},
+	{"yes", GG_FLAG_SWITCH, NULL, "do not ask"}, {0}};
+
 const struct gg_command gg_commands[] = {
 	{.name = "run",
 		.summary = "Run the gateway",
@@ -130,6 +136,15 @@ const struct gg_command gg_commands[] = {
 			    "  ganglion signal history boiler/temperature --from -2h --plot",
 		.flags = signal_flags,
 		.run = gg_cmd_signal},
+	{.name = "history",
+		.summary = "Delete what was recorded of some signals, for good",
+		.usage = "delete --select PATTERN [--from TIME] [--to TIME] [--yes]",
+		.details = "Samples go from history and journal with what was summed up of them, and their "
+			   "bytes are\noverwritten. Events, and what went to the cloud, stay. " TIMES,
+		.examples = "  ganglion history delete --select 'badge-17/*'\n"
+			    "  ganglion history delete --select 'badge-*/*' --to 2026-01-01 --yes",
+		.flags = history_flags,
+		.run = gg_cmd_history},
 	{.name = "device",
 		.summary = "Devices: how they are, and who may connect",
 		.usage = "[list | show ID | add ID | remove ID]",

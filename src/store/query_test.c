@@ -6,13 +6,13 @@
 #include "store/query.h"
 
 static unsigned blocks_opened;
-int __real_gg_block_decode(struct gg_block *b, struct gg_str bytes);
-int __wrap_gg_block_decode(struct gg_block *b, struct gg_str bytes);
+int __real_gg_block_decode(struct gg_block_coder *c, struct gg_block *b, struct gg_str bytes);
+int __wrap_gg_block_decode(struct gg_block_coder *c, struct gg_block *b, struct gg_str bytes);
 
-int __wrap_gg_block_decode(struct gg_block *b, struct gg_str bytes)
+int __wrap_gg_block_decode(struct gg_block_coder *c, struct gg_block *b, struct gg_str bytes)
 {
 	blocks_opened++;
-	return __real_gg_block_decode(b, bytes);
+	return __real_gg_block_decode(c, b, bytes);
 }
 
 static struct folder folder;
