@@ -20,12 +20,15 @@ void gg_api_status_json(struct gg_json_writer *w);
 void gg_api_whoami(struct gg_api_call *c);
 void gg_api_log(struct gg_api_call *c);
 
-/* ---- signals.c, history.c, query.c, live.c ---- */
+/* ---- signals.c, history.c, query.c, export.c, backup.c, live.c ---- */
 void gg_api_signals(struct gg_api_call *c);
 void gg_api_signal(struct gg_api_call *c);
 void gg_api_signal_write(struct gg_api_call *c);
 void gg_api_signal_history(struct gg_api_call *c);
+void gg_api_history_delete(struct gg_api_call *c); /* forget.c */
 void gg_api_query(struct gg_api_call *c);
+void gg_api_export(struct gg_api_call *c);
+void gg_api_backup(struct gg_api_call *c);
 void gg_api_live(struct gg_api_call *c);
 /* The signal that the path names; NULL when it was answered that there is none. */
 const struct gg_signal_info *gg_api_signal_of(struct gg_api_call *c);

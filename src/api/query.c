@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SQL over what the gateway knows, read-only and bounded (store/query.h), run by a worker. */
+/*
+ * SQL over what the gateway knows, read-only and bounded (store/query.h), run by a worker. With ?format= the
+ * rows are poured as they come, without a limit of their number.
+ */
 #include "store/query.h"
 #include "api/handlers.h"
+#include "api/pour.h"
 #include "core/work.h"
 #include "gateway/gateway.h"
+#include "gateway/query_text.h"
 #include "store/catalog.h"
 
 enum { ROWS = 10000, ROWS_MOST = 100000, BYTES_MOST = 48 << 20, AT_ONCE = 4 };
@@ -62,14 +67,20 @@ static bool take_row(void *arg, const struct gg_query_value *values, unsigned co
 	return !q->rows.error;
 }
 
+static struct gg_query_source source_of(char *history, size_t size)
+{
+	snprintf(history, size, "%s/history.db", gg_gateway.data_dir);
+	return (struct gg_query_source){
+		gg_gateway.history, history, gg_catalog_path(gg_gateway.catalog), gg_gateway.data_dir};
+}
+
 static void run(void *arg)
 {
 	struct query *q = arg;
 	char history[4200];
-	struct gg_query_source source = {gg_gateway.history, history, gg_catalog_path(gg_gateway.catalog)};
+	struct gg_query_source source = source_of(history, sizeof history);
 	struct gg_query_output output = {q, take_columns, take_row};
 	int64_t began = gg_clock_monotonic(&gg_clock_system);
-	snprintf(history, sizeof history, "%s/history.db", gg_gateway.data_dir);
 	gg_json_begin_array(&q->w);
 	int rc = gg_query_run(&source, gg_str_n(q->sql, q->len), &q->limits, &output, &q->truncated, &q->e);
 	gg_json_end_array(&q->w);
@@ -128,14 +139,64 @@ static int start(struct gg_api_call *c, struct gg_str sql, uint64_t rows)
 	return rc;
 }
 
+/* ---- rows without end ---- */
+
+struct pouring {
+	enum gg_query_format format;
+	uint64_t rows;
+	size_t len;
+	char sql[];
+};
+
+static const int64_t pouring_ns = 600 * GG_NS_PER_S;
+
+static int pour(void *arg, const struct gg_sink *sink, const _Atomic bool *stopped, struct gg_error *e)
+{
+	struct pouring *q = arg;
+	char history[4200];
+	struct gg_query_source source = source_of(history, sizeof history);
+	struct gg_query_limits limits = {
+		.timeout_ns = pouring_ns, .rows = q->rows, .bytes = UINT64_MAX, .cancelled = stopped};
+	struct gg_query_text text;
+	struct gg_query_output output;
+	bool truncated;
+	gg_query_text_begin(&text, q->format, sink, &output);
+	int rc = gg_query_run(&source, gg_str_n(q->sql, q->len), &limits, &output, &truncated, e);
+	if (rc == 0)
+		rc = gg_query_text_end(&text);
+	gg_query_text_done(&text);
+	return rc;
+}
+
+static void start_pouring(struct gg_api_call *c, struct gg_str format, struct gg_str sql, uint64_t rows)
+{
+	struct pouring *q = malloc(sizeof *q + sql.len + 1);
+	if (!q || gg_query_format_of(format, &q->format) < 0) {
+		gg_api_problem(c, q ? -EINVAL : -ENOMEM, "format: expected csv, json or jsonl");
+		free(q);
+		return;
+	}
+	q->rows = rows;
+	q->len = sql.len;
+	gg_str_copy(q->sql, sql.len + 1, sql);
+	gg_api_pour(c, &(struct gg_pour_work){
+			       .media = gg_query_media(q->format), .arg = q, .run = pour, .free = free});
+}
+
 void gg_api_query(struct gg_api_call *c)
 {
 	struct gg_in_field f[] = {{.name = "sql", .type = GG_IN_STRING, .required = true},
 		{.name = "limit", .type = GG_IN_NUMBER}};
-	if (!gg_api_body(c, f, GG_COUNT(f)))
+	struct gg_str format;
+	if (!gg_api_text(c, "format", &format) || !gg_api_body(c, f, GG_COUNT(f)))
 		return;
-	if (f[1].given && !(f[1].number >= 1 && f[1].number <= ROWS_MOST)) {
-		gg_api_problem(c, -EINVAL, "limit: expected a number from 1 to %d", ROWS_MOST);
+	double most = format.len ? 1e15 : ROWS_MOST;
+	if (f[1].given && !(f[1].number >= 1 && f[1].number <= most)) {
+		gg_api_problem(c, -EINVAL, "limit: expected a number from 1 to %.0f", most);
+		return;
+	}
+	if (format.len) {
+		start_pouring(c, format, f[0].text, f[1].given ? (uint64_t)f[1].number : UINT64_MAX);
 		return;
 	}
 	atomic_store(&cancelled, false);

@@ -93,6 +93,9 @@ const struct gg_schema gg_schemas[] = {
 		P("buckets", LIST(O(R("\"time\",\"count\",\"min\",\"max\",\"mean\",\"first\",\"last\""), P("time", T) ","
 			P("count", U) "," P("min", N) "," P("max", N) "," P("mean", N) "," P("first", N) "," P("last", N)))) ","
 		P("bucket_seconds", N))},
+	{"HistoryDeleted", O(R("\"signals\",\"samples\",\"rollups\",\"journal_samples\",\"journal_segments\",\"clean\""),
+		P("signals", U) "," P("samples", U) "," P("rollups", U) "," P("journal_samples", U) ","
+		P("journal_segments", U) "," P("clean", B))},
 	{"Query", O(R("\"sql\""), P("sql", S) "," P("limit", U))},
 	{"QueryResult", O(R("\"columns\",\"rows\",\"truncated\",\"seconds\""), P("columns", LIST(S)) ","
 		P("rows", LIST(LIST("{\"type\":[\"number\",\"string\",\"null\"]}"))) "," P("truncated", B) "," P("seconds", N))},

@@ -64,6 +64,9 @@ int gg_cli_wrong(const struct gg_args *args, const char *format, ...) GG_PRINTF(
 int gg_cli_failed(const struct gg_args *args, const char *format, ...) GG_PRINTF(2, 3);
 /* Is stdout a terminal on which colour is welcome? */
 bool gg_cli_colour(void);
+/* Does it show UTF-8? A terminal whose locale says otherwise does not; where none is set, and in files, it
+ * does. */
+bool gg_cli_utf8(void);
 /* Columns of the terminal, 100 when it is none. */
 unsigned gg_cli_width(void);
 /* What a table may take: 0, no limit, when stdout is no terminal. */
@@ -81,14 +84,18 @@ int gg_cmd_version(const struct gg_args *args);
 int gg_cmd_detect(const struct gg_args *args);
 int gg_cmd_run(const struct gg_args *args);
 int gg_cmd_demo(const struct gg_args *args);
+int gg_cmd_backup(const struct gg_args *args);
 int gg_cmd_check(const struct gg_args *args);
 int gg_cmd_config(const struct gg_args *args);
 int gg_cmd_device(const struct gg_args *args);
 int gg_cmd_doctor(const struct gg_args *args);
 int gg_cmd_event(const struct gg_args *args);
+int gg_cmd_export(const struct gg_args *args);
+int gg_cmd_history(const struct gg_args *args);
 int gg_cmd_key(const struct gg_args *args);
 int gg_cmd_query(const struct gg_args *args);
 int gg_cmd_replay(const struct gg_args *args);
+int gg_cmd_restore(const struct gg_args *args);
 int gg_cmd_signal(const struct gg_args *args);
 
 #endif

@@ -267,9 +267,46 @@ static void a_trace_tells_who_decided_by_what_and_what_was_done(void **state)
 	gg_arena_done(&arena);
 }
 
+static void several_series_share_a_chart_in_their_colours(GG_UNUSED void **state)
+{
+	struct gg_buf out GG_CLEANUP(gg_buf_done) = GG_BUF(1 << 20);
+	struct gg_plot_point up[50], down[50];
+	for (int i = 0; i < 50; i++) {
+		up[i] = (struct gg_plot_point){noon + i * GG_NS_PER_S, i};
+		down[i] = (struct gg_plot_point){noon + i * GG_NS_PER_S, 50 - i};
+	}
+	const struct gg_plot_series both[] = {{GG_STR("up"), up, 50}, {GG_STR("down\x1b[2J"), down, 50}};
+	struct gg_plot_look look = {.width = 70, .height = 12, .colour = true};
+	assert_int_equal(gg_plot_all(both, 2, &look, GG_STR("value"), &out), 0);
+	const char *text = gg_buf_text(&out);
+	assert_non_null(strstr(text, "\x1b[36m━━\x1b[0m up"));
+	assert_non_null(strstr(text, "\x1b[33m━━\x1b[0m down"));
+	assert_null(strstr(text, "\x1b[2J"));
+	look.colour = false;
+	gg_buf_clear(&out);
+	assert_int_equal(gg_plot_all(both, 2, &look, GG_STR("value"), &out), 0);
+	assert_null(strchr(gg_buf_text(&out), '\x1b'));
+}
+
+static void a_terminal_without_utf8_gets_plain_characters(GG_UNUSED void **state)
+{
+	struct gg_buf out GG_CLEANUP(gg_buf_done) = GG_BUF(1 << 20);
+	struct gg_plot_point p[3] = {{noon, 5}, {noon + GG_NS_PER_S, 6}, {noon + 2 * GG_NS_PER_S, 5.5}};
+	const struct gg_plot_series one = {GG_STR(""), p, 3};
+	const struct gg_plot_look look = {.width = 60, .height = 10, .plain = true};
+	assert_int_equal(gg_plot_all(&one, 1, &look, GG_STR("v"), &out), 0);
+	struct gg_str rest = gg_buf_view(&out);
+	for (size_t i = 0; i < rest.len; i++)
+		assert_true((uint8_t)rest.p[i] < 0x80);
+	while (rest.len)
+		assert_true(gg_str_cut(&rest, '\n').len <= 60);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(several_series_share_a_chart_in_their_colours),
+		cmocka_unit_test(a_terminal_without_utf8_gets_plain_characters),
 		cmocka_unit_test(a_table_fits_the_terminal_and_keeps_what_is_copied),
 		cmocka_unit_test(a_table_survives_a_terminal_narrower_than_its_columns),
 		cmocka_unit_test(names_of_devices_cannot_command_the_terminal),
@@ -281,6 +318,7 @@ int main(void)
 		cmocka_unit_test(a_result_becomes_json_csv_and_charts),
 		cmocka_unit_test(rows_without_a_time_are_no_chart),
 		cmocka_unit_test(an_answer_is_read_as_a_tree),
-		cmocka_unit_test(a_trace_tells_who_decided_by_what_and_what_was_done)};
+		cmocka_unit_test(a_trace_tells_who_decided_by_what_and_what_was_done),
+	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

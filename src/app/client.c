@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "app/client.h"
+#include "app/output.h"
 #include "app/table.h"
 #include "net/curl.h"
 
@@ -10,6 +11,8 @@
 
 enum { TOKEN_MAX = 4096, TREE_MEMORY = 1 << 30, CONNECT_MS = 5000, ANSWER_S = 60 };
 
+struct pouring;
+
 struct gg_client {
 	const struct gg_args *args;
 	CURL *curl;
@@ -18,6 +21,7 @@ struct gg_client {
 	const char *base; /* http://localhost or the URL given */
 	char token[TOKEN_MAX];
 	char code[40];
+	struct pouring *pouring; /* the answer goes there, piece by piece */
 };
 
 /* ---- where is it? ---- */
@@ -252,6 +256,19 @@ static struct curl_slist *headers(const struct gg_client *c, struct gg_str body,
 	return curl_slist_append(list, "Expect:");
 }
 
+static size_t take_piece(char *data, size_t size, size_t count, void *arg);
+static int look_around(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d);
+
+/* It takes as long as it takes, and is ended by Ctrl-C. */
+static void set_pouring(struct gg_client *c)
+{
+	curl_easy_setopt(c->curl, CURLOPT_TIMEOUT, 0L);
+	curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, take_piece);
+	curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, c->pouring);
+	curl_easy_setopt(c->curl, CURLOPT_NOPROGRESS, 0L);
+	curl_easy_setopt(c->curl, CURLOPT_XFERINFOFUNCTION, look_around);
+}
+
 static CURLcode perform(struct gg_client *c, const char *method, const char *path, struct gg_str body,
 	const char *media, struct gg_reply *r)
 {
@@ -264,6 +281,8 @@ static CURLcode perform(struct gg_client *c, const char *method, const char *pat
 	gg_buf_add(&url, c->base, end);
 	gg_buf_str(&url, gg_str(path));
 	set_options(c, method, body, r);
+	if (c->pouring)
+		set_pouring(c);
 	curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, list);
 	curl_easy_setopt(c->curl, CURLOPT_URL, gg_buf_text(&url));
 	CURLcode code = curl_easy_perform(c->curl);
@@ -286,6 +305,66 @@ int gg_client_call(struct gg_client *c, const char *method, const char *path, st
 	if (type && (strstr(type, "json")) && gg_node_parse(&r->arena, gg_buf_view(&r->body), &r->root) < 0)
 		return gg_cli_failed(c->args, "the answer of the gateway can't be read");
 	return r->status >= 400 ? refused(c, r) : 0;
+}
+
+/* ---- an answer that is long ---- */
+
+struct pouring {
+	struct gg_client *c;
+	const struct gg_sink *sink;
+	struct gg_reply reply; /* of a refusal */
+	int status;            /* of the sink */
+};
+
+static size_t take_piece(char *data, size_t size, size_t count, void *arg)
+{
+	struct pouring *p = arg;
+	long status = 0;
+	curl_easy_getinfo(p->c->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (status >= 400)
+		return take_body(data, size, count, &p->reply.body);
+	p->status = gg_sink_write(p->sink, data, size * count);
+	return p->status < 0 ? 0 : size * count;
+}
+
+static int look_around(GG_UNUSED void *arg, GG_UNUSED curl_off_t a, GG_UNUSED curl_off_t b,
+	GG_UNUSED curl_off_t c, GG_UNUSED curl_off_t d)
+{
+	return gg_cli_interrupted();
+}
+
+static int poured(struct pouring *p, CURLcode code)
+{
+	struct gg_client *c = p->c;
+	if (gg_cli_interrupted())
+		return gg_cli_failed(c->args, "cancelled");
+	if (p->status < 0 && p->status != -EPIPE)
+		return gg_cli_failed(c->args, "the result can't be written: %s", strerror(-p->status));
+	if (p->status < 0)
+		return 1; /* whoever read has gone */
+	if (code == CURLE_PARTIAL_FILE || code == CURLE_RECV_ERROR || code == CURLE_GOT_NOTHING)
+		return gg_cli_failed(
+			c->args, "the gateway broke its answer off in the middle; its log says why");
+	if (code != CURLE_OK)
+		return no_answer(c, code);
+	if (p->reply.status < 400)
+		return 0;
+	gg_node_parse(&p->reply.arena, gg_buf_view(&p->reply.body), &p->reply.root);
+	return refused(c, &p->reply);
+}
+
+int gg_client_pour(struct gg_client *c, const char *method, const char *path, struct gg_str body,
+	const struct gg_sink *sink)
+{
+	struct pouring p = {.c = c, .sink = sink};
+	p.reply = (struct gg_reply){.body = GG_BUF(GG_ANSWER_BYTES), .arena = GG_ARENA(TREE_MEMORY)};
+	c->code[0] = '\0';
+	c->pouring = &p;
+	CURLcode code = perform(c, method, path, body, NULL, &p.reply);
+	c->pouring = NULL;
+	int rc = poured(&p, code);
+	gg_reply_done(&p.reply);
+	return rc;
 }
 
 void gg_reply_done(struct gg_reply *r)

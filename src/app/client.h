@@ -12,6 +12,7 @@
 
 #include "app/cli.h"
 #include "app/node.h"
+#include "base/sink.h"
 
 enum { GG_ANSWER_BYTES = 256 << 20, GG_DATA_DIR = 4096 };
 
@@ -55,6 +56,10 @@ int gg_client_find_data(const struct gg_args *args, char ret_data[GG_DATA_DIR]);
 int gg_client_call(struct gg_client *c, const char *method, const char *path, struct gg_str body,
 	const char *media, struct gg_reply *r);
 void gg_reply_done(struct gg_reply *r);
+/* One whose answer is long: its bytes go to sink as they come. Ends early when gg_cli_interrupted(). Errors
+ * are printed: returns an exit status. */
+int gg_client_pour(struct gg_client *c, const char *method, const char *path, struct gg_str body,
+	const struct gg_sink *sink);
 /* The last answer's code word, "" when it was none of the API's problems. */
 const char *gg_client_code(const struct gg_client *c);
 

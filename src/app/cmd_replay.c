@@ -26,23 +26,97 @@ static const char *variable(const void *arg, const char *name)
 	return value ? value : "unknown";
 }
 
-static struct gg_config *in_force(const struct gg_args *args, const char *data, struct gg_revision *ret_note)
+/* number 0: the one in force. */
+static struct gg_config *kept(
+	const struct gg_args *args, const char *data, uint64_t number, struct gg_revision *ret_note)
 {
 	static const struct gg_environment env = {.get = variable};
 	struct gg_buf text GG_CLEANUP(gg_buf_done) = GG_BUF(CONFIG_TEXT);
 	struct gg_problems problems = {0};
 	struct gg_config *config = NULL;
 	struct gg_error e = {0};
-	int rc = gg_revision_read(data, 0, ret_note, &text, &e);
+	int rc = gg_revision_read(data, number, ret_note, &text, &e);
 	if (rc == 0)
 		rc = gg_config_load_text("revision", gg_buf_view(&text), &env, &problems, &config);
 	if (rc < 0 && problems.count)
 		gg_cli_print_problems(args, &problems);
+	else if (rc < 0 && number)
+		gg_cli_failed(args, "%s; 'ganglion config history' lists those that are kept", e.text);
 	else if (rc < 0)
 		gg_cli_failed(args, "no configuration is kept in %s (%s); name one with --config FILE", data,
 			e.text);
 	gg_problems_done(&problems);
 	return config;
+}
+
+/* ---- what came of each rule and detector ---- */
+
+/* Events of one kind and key, on both sides. */
+struct tally {
+	const char *kind, *key;
+	size_t count[2], same, clears; /* clears: alike, but over at another time */
+};
+
+struct tallies {
+	struct tally *items;
+	size_t count;
+	struct gg_map by_name; /* "kind\x1fkey" -> index + 1 */
+};
+
+static bool clears_alike(const struct gg_book_event *e)
+{
+	return e->like && (e->cleared_ns == e->like->cleared_ns || e->unsettled || e->like->unsettled);
+}
+
+static struct tally *tally_of(struct tallies *t, const struct gg_book_event *e)
+{
+	char name[512];
+	int len = snprintf(name, sizeof name, "%s\x1f%s", e->kind, e->key);
+	struct gg_str key = gg_str_n(name, gg_min_size((size_t)len, sizeof name - 1));
+	uint64_t at = gg_map_get(&t->by_name, key, 0);
+	if (at)
+		return &t->items[at - 1];
+	if (gg_map_put(&t->by_name, key, t->count + 1) < 0)
+		return NULL;
+	t->items[t->count] = (struct tally){.kind = e->kind, .key = e->key};
+	return &t->items[t->count++];
+}
+
+static int by_difference(const void *a, const void *b)
+{
+	const struct tally *x = a, *y = b;
+	size_t left = x->count[0] + x->count[1] - 2 * x->same + x->clears;
+	size_t right = y->count[0] + y->count[1] - 2 * y->same + y->clears;
+	if (left != right)
+		return left > right ? -1 : 1;
+	int by = strcmp(x->kind, y->kind);
+	return by ? by : strcmp(x->key, y->key);
+}
+
+/* Those that differ most first. Out of memory they are fewer. */
+static void tally_all(struct tallies *t, const struct gg_replay *r)
+{
+	size_t most = r->book.sides[0].count + r->book.sides[1].count;
+	*t = (struct tallies){.items = calloc(most + 1, sizeof *t->items)};
+	for (int side = 0; side < 2 && t->items; side++) {
+		for (size_t i = 0; i < r->book.sides[side].count; i++) {
+			const struct gg_book_event *e = &r->book.sides[side].events[i];
+			struct tally *one = e->outside ? NULL : tally_of(t, e);
+			if (!one)
+				continue;
+			one->count[side]++;
+			one->same += side == GG_REPLAYED && e->like;
+			one->clears += side == GG_REPLAYED && e->like && !clears_alike(e);
+		}
+	}
+	if (t->count > 1)
+		qsort(t->items, t->count, sizeof *t->items, by_difference);
+}
+
+static void tallies_done(struct tallies *t)
+{
+	free(t->items);
+	gg_map_done(&t->by_name);
 }
 
 /* ---- telling ---- */
@@ -54,11 +128,6 @@ static const char *time_text(char to[GG_TIME_TEXT], int64_t ns)
 	else
 		gg_time_format(to, ns);
 	return to;
-}
-
-static bool clears_alike(const struct gg_book_event *e)
-{
-	return e->like && (e->cleared_ns == e->like->cleared_ns || e->unsettled || e->like->unsettled);
 }
 
 struct sums {
@@ -91,6 +160,32 @@ static struct sums sum_up(const struct gg_replay *r)
 static bool any_difference(const struct sums *s)
 {
 	return s->only[0] || s->only[1] || s->clears || s->signals != s->same_signals;
+}
+
+static void print_tallies(const struct tallies *all)
+{
+	static const struct gg_column columns[] = {{.title = "EVENTS OF"}, {.title = "WAS", .right = true},
+		{.title = "WOULD BE", .right = true}, {.title = "SAME", .right = true},
+		{.title = "CLEARED ELSE", .right = true}};
+	struct gg_buf out GG_CLEANUP(gg_buf_done) = GG_BUF(GG_TABLE_BYTES);
+	struct gg_table t;
+	if (all->count == 0)
+		return;
+	gg_table_init(&t, columns, GG_COUNT(columns));
+	for (size_t i = 0; i < all->count && i < SHOWN; i++) {
+		const struct tally *one = &all->items[i];
+		gg_table_cellf(&t, "%s %s", one->kind, one->key);
+		gg_table_cellf(&t, "%zu", one->count[GG_HAPPENED]);
+		gg_table_cellf(&t, "%zu", one->count[GG_REPLAYED]);
+		gg_table_cellf(&t, "%zu", one->same);
+		gg_table_cellf(&t, "%zu", one->clears);
+	}
+	gg_buf_char(&out, '\n');
+	gg_table_write(&t, gg_cli_table_width(), gg_cli_colour(), &out);
+	if (all->count > SHOWN)
+		gg_buf_printf(&out, "... and %zu more; --json lists all\n", all->count - SHOWN);
+	fputs(gg_buf_text(&out), stdout);
+	gg_table_done(&t);
 }
 
 static void event_row(struct gg_table *t, const struct gg_book_event *e, const char *what, int64_t now)
@@ -213,6 +308,10 @@ static void print_text(const struct gg_replay *r, const struct sums *s, const ch
 	       "time\nderived signals: %zu the same, %zu different\n",
 		s->same_events, s->only[GG_REPLAYED], s->only[GG_HAPPENED], s->clears, s->same_signals,
 		s->signals - s->same_signals);
+	struct tallies tallies;
+	tally_all(&tallies, r);
+	print_tallies(&tallies);
+	tallies_done(&tallies);
 	print_events(r, s);
 	print_signals(r, s);
 	if (!any_difference(s))
@@ -279,6 +378,26 @@ static void put_signals(struct gg_json_writer *w, const struct gg_replay *r)
 	gg_json_end_array(w);
 }
 
+static void put_tallies(struct gg_json_writer *w, const struct gg_replay *r)
+{
+	struct tallies all;
+	tally_all(&all, r);
+	gg_json_key(w, GG_STR("by_key"));
+	gg_json_begin_array(w);
+	for (size_t i = 0; i < all.count; i++) {
+		gg_json_begin_object(w);
+		gg_json_put_str(w, "kind", gg_str(all.items[i].kind));
+		gg_json_put_str(w, "key", gg_str(all.items[i].key));
+		gg_json_put_int(w, "happened", (int64_t)all.items[i].count[GG_HAPPENED]);
+		gg_json_put_int(w, "replayed", (int64_t)all.items[i].count[GG_REPLAYED]);
+		gg_json_put_int(w, "same", (int64_t)all.items[i].same);
+		gg_json_put_int(w, "cleared_differently", (int64_t)all.items[i].clears);
+		gg_json_end_object(w);
+	}
+	gg_json_end_array(w);
+	tallies_done(&all);
+}
+
 static int print_json(const struct gg_replay *r, const struct sums *s, const char *name)
 {
 	struct gg_buf out GG_CLEANUP(gg_buf_done) = GG_BUF(GG_ANSWER_BYTES);
@@ -299,6 +418,7 @@ static int print_json(const struct gg_replay *r, const struct sums *s, const cha
 	gg_json_put_int(&w, "only_happened", (int64_t)s->only[GG_HAPPENED]);
 	gg_json_put_int(&w, "only_replayed", (int64_t)s->only[GG_REPLAYED]);
 	gg_json_put_int(&w, "cleared_differently", (int64_t)s->clears);
+	put_tallies(&w, r);
 	put_events(&w, r, GG_HAPPENED, "happened");
 	put_events(&w, r, GG_REPLAYED, "replayed");
 	gg_json_end_object(&w);
@@ -336,16 +456,38 @@ static int tell(const struct gg_replay *r, const char *name, const char *data)
 	return rc ? rc : gg_arg(r->args, "check") && any_difference(&s) ? 1 : 0;
 }
 
+/* What is to be tried, and what it is called. NULL: it was told what is wrong. */
+static struct gg_config *choose(const struct gg_args *args, const char *data, char *name, size_t size)
+{
+	const char *file = gg_arg(args, "config"), *revision = gg_arg(args, "revision");
+	struct gg_revision note = {0};
+	struct gg_config *config = NULL;
+	uint64_t number = 0;
+	if (file && revision) {
+		gg_cli_wrong(args, "--config and --revision: one of them only");
+	} else if (revision && (gg_parse_uint(gg_str(revision), &number) < 0 || number == 0)) {
+		gg_cli_wrong(args, "--revision: expected a number, as 'ganglion config history' lists them");
+	} else if (file) {
+		snprintf(name, size, "%s", file);
+		if (gg_cli_load_config(args, file, &config) < 0)
+			config = NULL;
+	} else {
+		config = kept(args, data, number, &note);
+		snprintf(name, size, "revision %llu%s", (unsigned long long)note.number,
+			number ? "" : ", in force");
+	}
+	return config;
+}
+
 int gg_cmd_replay(const struct gg_args *args)
 {
 	char data[GG_DATA_DIR], journal[GG_DATA_DIR + 16], text[1024], name[GG_DATA_DIR];
-	const char *file = gg_arg(args, "config");
-	struct gg_revision note = {0};
 	struct gg_error e = {0};
 	struct gg_replay r = {.args = args, .journal_dir = journal};
 	if (args->word_count)
-		return gg_cli_wrong(
-			args, "no argument expected; the configuration is given with --config FILE");
+		return gg_cli_wrong(args,
+			"no argument expected; the configuration is given with --config FILE "
+			"or --revision N");
 	if (gg_client_find_data(args, data) < 0)
 		return gg_cli_failed(
 			args, "no data folder found; say with --data DIR where the recorded history lies");
@@ -357,16 +499,9 @@ int gg_cmd_replay(const struct gg_args *args)
 		return rc;
 	gg_log_setup(GG_ERROR, GG_LOG_TEXT, STDERR_FILENO);
 	gg_components_set(gg_all_components);
-	if (!file)
-		r.config = in_force(args, data, &note);
-	else if (gg_cli_load_config(args, file, &r.config) < 0)
-		return 1;
+	r.config = choose(args, data, name, sizeof name);
 	if (!r.config)
 		return 1;
-	if (file)
-		snprintf(name, sizeof name, "%s", file);
-	else
-		snprintf(name, sizeof name, "revision %llu, in force", (unsigned long long)note.number);
 	if (gg_replay_run(&r, &e) < 0)
 		rc = gg_cli_failed(args, "%s", gg_error_format(&e, text, sizeof text));
 	else

@@ -12,7 +12,21 @@ static const struct gg_flag run_flags[] = {
 
 static const struct gg_flag query_flags[] = {GG_CLIENT_FLAGS, {"csv", GG_FLAG_SWITCH, NULL, "print CSV"},
 	{"plot", GG_FLAG_SWITCH, NULL, "draw a chart: rows with a time and numbers"},
-	{"limit", GG_FLAG_TEXT, "N", "at most so many rows (default: 10000)"}, {0}};
+	{"limit", GG_FLAG_TEXT, "N", "at most so many rows (default: 10000; --csv, --json: all)"},
+	{"schema", GG_FLAG_SWITCH, NULL, "show tables, columns and functions"}, {0}};
+
+static const struct gg_flag export_flags[] = {GG_CLIENT_FLAGS,
+	{"select", GG_FLAG_TEXT, "PATTERN",
+		"signals, with commas between: 'boiler/*,mill/speed' (default: all)"},
+	{"from", GG_FLAG_TEXT, "TIME", "from then on (default: all there is)"},
+	{"to", GG_FLAG_TEXT, "TIME", "until then (default: all there is)"},
+	{"format", GG_FLAG_TEXT, "F", "csv, jsonl or parquet (default: as the file's name ends, or csv)"},
+	{"out", GG_FLAG_TEXT, "FILE", "where it goes (default: standard output)"}, {0}};
+
+static const struct gg_flag backup_flags[] = {GG_CLIENT_FLAGS, {0}};
+
+static const struct gg_flag restore_flags[] = {
+	{"data", GG_FLAG_TEXT, "DIR", "the folder it goes into: empty, or not there yet"}, {0}};
 
 static const struct gg_flag signal_flags[] = {GG_CLIENT_FLAGS,
 	{"watch", GG_FLAG_SWITCH, NULL, "list, get: draw anew every second"},
@@ -50,6 +64,7 @@ static const struct gg_flag config_flags[] = {
 
 static const struct gg_flag replay_flags[] = {GG_DATA_FLAG,
 	{"config", GG_FLAG_TEXT, "FILE", "the configuration to try (default: the one in force)"},
+	{"revision", GG_FLAG_TEXT, "N", "one that was in force, as 'ganglion config history' lists them"},
 	{"from", GG_FLAG_TEXT, "TIME", "compare from then on (default: all there is)"},
 	{"to", GG_FLAG_TEXT, "TIME", "compare until then (default: all there is)"},
 	{"check", GG_FLAG_SWITCH, NULL, "exit with 1 when anything differs"}, {0}};
@@ -65,6 +80,12 @@ static const struct gg_flag demo_flags[] = {
 	{"data", GG_FLAG_TEXT, "DIR", "where everything of the demo lies (default: site-data)"},
 	{"site", GG_FLAG_TEXT, "PATH", "the pump hall's program (default: ganglion-site beside this one)"},
 	{"speed", GG_FLAG_TEXT, "N", "times faster than recorded (default 3000)"}, {0}};
+
+static const struct gg_flag history_flags[] = {GG_CLIENT_FLAGS,
+	{"select", GG_FLAG_TEXT, "PATTERN", "signals, with commas between: 'badge-17/*'"},
+	{"from", GG_FLAG_TEXT, "TIME", "from then on (default: all there is)"},
+	{"to", GG_FLAG_TEXT, "TIME", "until then (default: all there is)"},
+	{"yes", GG_FLAG_SWITCH, NULL, "do not ask"}, {0}};
 
 const struct gg_command gg_commands[] = {
 	{.name = "run",
@@ -116,6 +137,15 @@ const struct gg_command gg_commands[] = {
 			    "  ganglion signal history boiler/temperature --from -2h --plot",
 		.flags = signal_flags,
 		.run = gg_cmd_signal},
+	{.name = "history",
+		.summary = "Delete what was recorded of some signals, for good",
+		.usage = "delete --select PATTERN [--from TIME] [--to TIME] [--yes]",
+		.details = "Samples go from history and journal with what was summed up of them, and their "
+			   "bytes are\noverwritten. Events, and what went to the cloud, stay. " TIMES,
+		.examples = "  ganglion history delete --select 'badge-17/*'\n"
+			    "  ganglion history delete --select 'badge-*/*' --to 2026-01-01 --yes",
+		.flags = history_flags,
+		.run = gg_cmd_history},
 	{.name = "device",
 		.summary = "Devices: how they are, and who may connect",
 		.usage = "[list | show ID | add ID | remove ID]",
@@ -140,22 +170,54 @@ const struct gg_command gg_commands[] = {
 		.flags = event_flags,
 		.run = gg_cmd_event},
 	{.name = "query",
-		.summary = "SQL over samples, signals, devices and events",
-		.usage = "SQL [--csv | --json | --plot]",
-		.details = "Tables: samples (signal, device, time, value, text, quality, reason), signals, "
-			   "devices, events;\nbucket('5min', time) is the beginning of the bucket. "
-			   "Read-only. Without "
-			   "a gateway at work the data\nfolder itself is read.",
+		.summary = "SQL over samples, rollups, signals, devices and events",
+		.usage = "SQL [--csv | --json | --plot] | --schema",
+		.details = "Read-only. --schema lists the tables, their columns and the functions of time. "
+			   "Without "
+			   "a gateway\nat work the data folder itself is read. --csv and --json give rows as "
+			   "they "
+			   "come, as many as there are.",
 		.examples = "  ganglion query \"SELECT signal, count(*), max(time) FROM samples GROUP BY "
 			    "signal\"\n"
-			    "  ganglion query --plot \"SELECT bucket('1min', time) AS time, avg(value) FROM "
-			    "samples "
-			    "WHERE signal = 'boiler/temperature' GROUP BY 1\"",
+			    "  ganglion query --plot \"SELECT time, value FROM samples WHERE signal = "
+			    "'boiler/temperature' AND time > ago('1h')\"\n"
+			    "  ganglion query --csv \"SELECT time, mean, max FROM rollups WHERE signal LIKE "
+			    "'boiler/%' AND width = '1h'\"",
 		.flags = query_flags,
 		.run = gg_cmd_query},
+	{.name = "export",
+		.summary = "Samples of many signals as CSV, JSON lines or Parquet",
+		.usage = "[--select PATTERN] [--from TIME] [--to TIME] [--format F] [--out FILE]",
+		.details =
+			"Signal by signal, each by time. Without a gateway at work the data folder itself is "
+			"read.\n" TIMES,
+		.examples = "  ganglion export --select 'boiler/*' --from -1d --out boiler.parquet\n"
+			    "  ganglion export --from yesterday --to today --format jsonl",
+		.flags = export_flags,
+		.run = gg_cmd_export},
+	{.name = "backup",
+		.summary = "All that a gateway needs to go on elsewhere, in one file",
+		.usage = "FILE | DIR",
+		.details =
+			"Works beside a gateway at work and needs no room on its disk. It is a tar archive, "
+			"compressed\nwith zstd, with journal, history, catalog, configurations and the API's "
+			"certificate as they were at one\nmoment. Keep it as safe as the data folder: hashes "
+			"of "
+			"passwords and the certificate's key are in it.",
+		.examples = "  ganglion backup /mnt/usb\n"
+			    "  ganglion backup - | ssh store 'cat > hall-3.tar.zst'",
+		.flags = backup_flags,
+		.run = gg_cmd_backup},
+	{.name = "restore",
+		.summary = "Put a backup into an empty folder",
+		.usage = "FILE --data DIR",
+		.details = "Checks all of the backup before it writes anything.",
+		.examples = "  ganglion restore ganglion-20260301T120000Z.tar.zst --data /var/lib/ganglion",
+		.flags = restore_flags,
+		.run = gg_cmd_restore},
 	{.name = "replay",
 		.summary = "What another configuration would have made of what was recorded",
-		.usage = "[--config FILE] [--from TIME] [--to TIME] [--data DIR]",
+		.usage = "[--config FILE | --revision N] [--from TIME] [--to TIME] [--data DIR]",
 		.details = "Runs the journal's input through the pipelines and rules of a configuration, "
 			   "without "
 			   "any effect,\nand tells which events it would have opened and which derived "
@@ -164,6 +226,7 @@ const struct gg_command gg_commands[] = {
 			   "beside a gateway "
 			   "at work.\n" TIMES,
 		.examples = "  ganglion replay --from -1h\n"
+			    "  ganglion replay --revision 3 --from yesterday --to today\n"
 			    "  ganglion replay --config ganglion.yaml --from yesterday --json",
 		.flags = replay_flags,
 		.run = gg_cmd_replay},

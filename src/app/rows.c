@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "app/rows.h"
 #include "app/table.h"
+#include "base/map.h"
 
 enum { TEXT_MAX = 1 << 30 };
 
@@ -61,6 +62,29 @@ struct gg_str gg_rows_text(const struct gg_rows *r, size_t row, unsigned column,
 	size_t i = (row + 1) * r->columns + column;
 	*ret_type = r->cells[i].type;
 	return text_at(r, i);
+}
+
+void gg_rows_add_column(struct gg_rows *r, const char *name, unsigned key, const struct gg_map *by_key,
+	const struct gg_rows *from)
+{
+	struct gg_rows wider;
+	enum gg_cell_type type;
+	gg_rows_init(&wider);
+	for (unsigned i = 0; i < r->columns; i++)
+		gg_rows_column(&wider, gg_rows_name(r, i));
+	gg_rows_column(&wider, gg_str(name));
+	for (size_t row = 0; row < gg_rows_count(r); row++) {
+		for (unsigned i = 0; i < r->columns; i++) {
+			struct gg_str text = gg_rows_text(r, row, i, &type);
+			gg_rows_cell(&wider, type, text);
+		}
+		uint64_t at = gg_map_get(by_key, gg_rows_text(r, row, key, &type), 0);
+		struct gg_str text = at ? gg_rows_text(from, at - 1, 1, &type) : GG_STR("");
+		gg_rows_cell(&wider, at ? type : GG_CELL_NULL, text);
+	}
+	wider.error = wider.error ? wider.error : r->error;
+	gg_rows_done(r);
+	*r = wider;
 }
 
 /* ---- a table ---- */

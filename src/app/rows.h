@@ -34,6 +34,12 @@ size_t gg_rows_count(const struct gg_rows *r);
 struct gg_str gg_rows_name(const struct gg_rows *r, unsigned column);
 struct gg_str gg_rows_text(const struct gg_rows *r, size_t row, unsigned column, enum gg_cell_type *ret_type);
 
+struct gg_map;
+/* Adds a column whose cells are found by those of another: by_key gives the row of `from`, plus one, whose
+ * second column it is. */
+void gg_rows_add_column(struct gg_rows *r, const char *name, unsigned key, const struct gg_map *by_key,
+	const struct gg_rows *from);
+
 void gg_rows_table(const struct gg_rows *r, struct gg_buf *to);
 void gg_rows_json(const struct gg_rows *r, struct gg_buf *to);
 void gg_rows_csv(const struct gg_rows *r, struct gg_buf *to);

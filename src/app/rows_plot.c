@@ -69,67 +69,95 @@ static int by_time(const void *a, const void *b)
 
 struct chart {
 	unsigned time, value, signal; /* columns; signal == columns: there is none */
-	struct gg_str name;           /* the signal's */
+	struct gg_plot_series series[GG_PLOT_SERIES];
+	struct gg_plot_point *points[GG_PLOT_SERIES];
+	size_t count;
 };
 
-static int put_chart(const struct gg_rows *r, const struct chart *c, struct gg_buf *to)
+static void chart_clear(struct chart *c)
+{
+	for (size_t i = 0; i < c->count; i++)
+		free(c->points[i]);
+	c->count = 0;
+}
+
+/* The points of a signal, or all when there is no column of signals. */
+static int add_series(const struct gg_rows *r, struct chart *c, struct gg_str name)
 {
 	struct gg_plot_point *points = calloc(gg_rows_count(r) + 1, sizeof *points);
-	char title[200];
 	size_t n = 0;
 	enum gg_cell_type type;
 	if (!points)
 		return -ENOMEM;
 	for (size_t row = 0; row < gg_rows_count(r); row++) {
-		if (c->signal < r->columns && !gg_str_eq(gg_rows_text(r, row, c->signal, &type), c->name))
+		if (c->signal < r->columns && !gg_str_eq(gg_rows_text(r, row, c->signal, &type), name))
 			continue;
 		points[n].value = number_at(r, row, c->value);
 		n += time_of(r, row, c->time, &points[n].time_ns);
 	}
 	qsort(points, n, sizeof *points, by_time);
-	struct gg_str value = gg_rows_name(r, c->value);
-	snprintf(title, sizeof title, "%.*s%s%.*s", (int)gg_min_size(c->name.len, 120), c->name.p,
-		c->name.len ? "  " : "", (int)gg_min_size(value.len, 60), value.p);
-	int rc = n ? gg_plot(points, n, gg_cli_width(), HEIGHT, gg_str(title), to) : -ENODATA;
-	free(points);
-	return rc;
+	c->points[c->count] = points;
+	c->series[c->count++] = (struct gg_plot_series){name, points, n};
+	return 0;
 }
 
-static bool seen_before(const struct gg_rows *r, size_t row, unsigned column)
+static bool seen_before(const struct chart *c, struct gg_str name)
 {
-	enum gg_cell_type type;
-	struct gg_str name = gg_rows_text(r, row, column, &type);
-	for (size_t i = 0; i < row; i++)
-		if (gg_str_eq(gg_rows_text(r, i, column, &type), name))
+	for (size_t i = 0; i < c->count; i++)
+		if (gg_str_eq(c->series[i].name, name))
 			return true;
 	return false;
 }
 
-static unsigned put_signals(const struct gg_rows *r, struct chart *c, unsigned charts, struct gg_buf *to)
+static int add_all_series(const struct gg_rows *r, struct chart *c)
 {
 	enum gg_cell_type type;
-	for (size_t row = 0; row < gg_rows_count(r) && charts < CHARTS; row++) {
-		if (seen_before(r, row, c->signal))
-			continue;
-		c->name = gg_rows_text(r, row, c->signal, &type);
-		charts += put_chart(r, c, to) == 0;
+	int rc = 0;
+	if (c->signal == r->columns)
+		return add_series(r, c, GG_STR(""));
+	for (size_t row = 0; row < gg_rows_count(r) && c->count < GG_PLOT_SERIES && rc == 0; row++) {
+		struct gg_str name = gg_rows_text(r, row, c->signal, &type);
+		if (!seen_before(c, name))
+			rc = add_series(r, c, name);
 	}
-	return charts;
+	return rc;
+}
+
+static bool draw_one(
+	const struct gg_rows *r, const struct chart *c, size_t first, size_t count, struct gg_buf *to)
+{
+	char title[200];
+	struct gg_str value = gg_rows_name(r, c->value),
+		      name = count == 1 ? c->series[first].name : GG_STR("");
+	const struct gg_plot_look look = {gg_cli_width(), HEIGHT, !gg_cli_utf8(), gg_cli_colour()};
+	snprintf(title, sizeof title, "%.*s%s%.*s", (int)gg_min_size(name.len, 120), name.p,
+		name.len ? "  " : "", (int)gg_min_size(value.len, 60), value.p);
+	return gg_plot_all(c->series + first, count, &look, gg_str(title), to) == 0;
+}
+
+/* In one chart where colours tell them apart, else one below the other. */
+static unsigned draw_series(const struct gg_rows *r, const struct chart *c, struct gg_buf *to)
+{
+	unsigned drawn = 0;
+	if (gg_cli_colour() && c->count > 1)
+		return draw_one(r, c, 0, c->count, to);
+	for (size_t i = 0; i < c->count; i++)
+		drawn += draw_one(r, c, i, 1, to);
+	return drawn;
 }
 
 int gg_rows_plot(const struct gg_rows *r, struct gg_buf *to)
 {
-	struct chart c = {.time = time_column(r), .signal = signal_column(r), .name = GG_STR("")};
+	struct chart c = {.time = time_column(r), .signal = signal_column(r)};
 	unsigned charts = 0;
 	if (c.time == r->columns)
 		return -EINVAL;
 	for (c.value = 0; c.value < r->columns && charts < CHARTS; c.value++) {
 		if (c.value == c.time || !has_numbers(r, c.value))
 			continue;
-		if (c.signal < r->columns)
-			charts = put_signals(r, &c, charts, to);
-		else
-			charts += put_chart(r, &c, to) == 0;
+		if (add_all_series(r, &c) == 0)
+			charts += draw_series(r, &c, to);
+		chart_clear(&c);
 	}
 	return charts ? 0 : -EINVAL;
 }

@@ -16,6 +16,18 @@ bool gg_cli_colour(void)
 	return isatty(STDOUT_FILENO) && !getenv("NO_COLOR") && term && strcmp(term, "dumb") != 0;
 }
 
+bool gg_cli_utf8(void)
+{
+	static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+	for (size_t i = 0; i < GG_COUNT(names); i++) {
+		const char *value = getenv(names[i]);
+		if (value && *value)
+			return !isatty(STDOUT_FILENO) || strcasestr(value, "utf-8") ||
+			       strcasestr(value, "utf8");
+	}
+	return true;
+}
+
 unsigned gg_cli_width(void)
 {
 	struct winsize size;

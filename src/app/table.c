@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "app/table.h"
+#include "app/cli.h"
 
 #include <stdarg.h>
 
@@ -123,7 +124,7 @@ static void put_cell(
 		put_blanks(to, width - is);
 	gg_buf_add(to, s.p, len);
 	if (cut)
-		gg_buf_str(to, GG_STR("…"));
+		gg_buf_str(to, gg_cli_utf8() ? GG_STR("…") : GG_STR("~"));
 	if (!t->columns[column].right && !last)
 		put_blanks(to, width - is);
 	if (!last)

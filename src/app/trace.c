@@ -50,6 +50,7 @@ static void put_samples(struct gg_buf *to, const struct gg_node *step, int64_t d
 	for (const struct gg_node *s = all ? all->first : NULL; s; s = s->next) {
 		int64_t ns = gg_node_time(s, "time");
 		put_indent(to);
+		gg_buf_str(to, GG_STR("sample "));
 		put_text(to, s, "signal");
 		gg_buf_str(to, GG_STR(" = "));
 		if (gg_node_get(s, "value"))
@@ -66,10 +67,18 @@ static void put_samples(struct gg_buf *to, const struct gg_node *step, int64_t d
 	}
 }
 
+/* What it saw, by which configuration it judged, and what it said. */
 static void put_rule(struct gg_buf *to, const struct gg_node *step, int64_t day_ns)
 {
 	char time[GG_TIME_TEXT];
 	int64_t since = gg_node_time(step, "first_true");
+	put_samples(to, step, day_ns);
+	if (gg_node_get(step, "event")) {
+		put_indent(to);
+		put_named(to, gg_node_get(step, "event"), "kind", "event ");
+		put_named(to, gg_node_get(step, "event"), "title", ": ");
+		gg_buf_char(to, '\n');
+	}
 	put_when(to, gg_node_time(step, "decided"), day_ns);
 	gg_buf_str(to, GG_STR("rule "));
 	put_text(to, step, "rule");
@@ -84,13 +93,37 @@ static void put_rule(struct gg_buf *to, const struct gg_node *step, int64_t day_
 			gg_buf_printf(to, ", true since %s", gg_when_short(time, since, day_ns));
 		gg_buf_char(to, '\n');
 	}
-	if (gg_node_get(step, "event")) {
-		put_indent(to);
-		put_named(to, gg_node_get(step, "event"), "kind", "on event ");
-		put_named(to, gg_node_get(step, "event"), "title", ": ");
-		gg_buf_char(to, '\n');
+}
+
+static void put_rounded(struct gg_buf *to, const struct gg_node *step, const char *key, const char *before)
+{
+	if (gg_node_get(step, key))
+		gg_buf_printf(to, "%s%.6g", before, gg_node_number(step, key, 0));
+}
+
+/* A detector's finding: the signal, what changed, and what would have been usual. */
+static void put_detector(struct gg_buf *to, const struct gg_node *step, int64_t day_ns)
+{
+	bool silent = gg_str_is(gg_node_text(step, "change"), "missing");
+	put_when(to, gg_node_time(step, "time"), day_ns);
+	gg_buf_str(to, GG_STR("detector"));
+	put_named(to, step, "pipeline", " of pipeline ");
+	put_named(to, step, "signal", " on ");
+	put_named(to, step, "change", ": ");
+	gg_buf_char(to, '\n');
+	put_indent(to);
+	if (silent) {
+		put_rounded(to, step, "to", "no data for ");
+		put_rounded(to, step, "from", " s, usual interval ");
+		gg_buf_str(to, GG_STR(" s"));
+	} else {
+		put_rounded(to, step, "from", "from ");
+		put_rounded(to, step, "to", " to ");
+		put_rounded(to, step, "low", ", usual ");
+		put_rounded(to, step, "high", " to ");
 	}
-	put_samples(to, step, day_ns);
+	put_rounded(to, step, "score", ", score ");
+	gg_buf_char(to, '\n');
 }
 
 static void put_action(struct gg_buf *to, const struct gg_node *step, int64_t day_ns)
@@ -161,6 +194,8 @@ static void put_step(struct gg_buf *to, const struct gg_node *step, int64_t day_
 		put_action(to, step, day_ns);
 	else if (gg_str_is(gg_node_text(step, "step"), "comment"))
 		put_comment(to, step, day_ns);
+	else if (gg_node_get(step, "pipeline") && gg_node_get(step, "change"))
+		put_detector(to, step, day_ns);
 	else
 		put_any(to, step, day_ns);
 }

@@ -59,12 +59,60 @@ static const struct gg_option journal_options[] = {
 		.help = "How much is kept for uplinks that lag behind and for replay"),
 	{0}};
 
+static const struct gg_option label_options[] = {
+	GG_OPTION(struct gg_label, name, KEY, .help = "The label's name"),
+	GG_OPTION(
+		struct gg_label, value, STRING, .flags = GG_MAIN | GG_REQUIRED, .help = "The label's value"),
+	{0}};
+
+static const char *const as_samples[] = {"as-samples", NULL};
+
+static const struct gg_option selection_options[] = {
+	GG_OPTION(struct gg_site_selection, name, KEY, .help = "A name"),
+	GG_OPTION(struct gg_site_selection, select, STRINGS, .def = "\"*\"", .example = "[badge-*/*]",
+		.help = "Patterns of the signals it is about"),
+	GG_OPTION(struct gg_site_selection, labels, MAP, GG_SUB(label_options, struct gg_label),
+		.help = "Labels that a signal's device must have"),
+	GG_OPTION(struct gg_site_selection, ages.samples_ns, DURATION, .name = "age", .def = "forever",
+		.min = "1min", .choices = forever, .help = "Samples that are older go"),
+	GG_OPTION(struct gg_site_selection, ages.seconds_ns, DURATION, .name = "seconds", .def = "as-samples",
+		.min = "1min", .choices = as_samples, .help = "Summaries of a second that are older go"),
+	GG_OPTION(struct gg_site_selection, ages.minutes_ns, DURATION, .name = "minutes", .def = "as-samples",
+		.min = "1min", .choices = as_samples, .help = "Summaries of a minute that are older go"),
+	GG_OPTION(struct gg_site_selection, ages.hours_ns, DURATION, .name = "hours", .def = "as-samples",
+		.min = "1min", .choices = as_samples, .help = "Summaries of an hour that are older go"),
+	GG_OPTION(struct gg_site_selection, ages.days_ns, DURATION, .name = "days", .def = "as-samples",
+		.min = "1min", .choices = as_samples, .help = "Summaries of a day that are older go"),
+	{0}};
+
+static const struct gg_option history_retention_options[] = {
+	GG_OPTION(struct gg_site_history_retention, size, SIZE, .def = "1GiB", .min = "1MiB",
+		.choices = unlimited, .help = "The oldest goes when this is reached"),
+	GG_OPTION(struct gg_site_history_retention, ages.samples_ns, DURATION, .name = "age",
+		.def = "forever", .min = "1min", .choices = forever, .help = "Samples that are older go"),
+	GG_OPTION(struct gg_site_history_retention, ages.seconds_ns, DURATION, .name = "seconds",
+		.def = "as-samples", .min = "1min", .choices = as_samples,
+		.help = "Summaries of a second that are older go"),
+	GG_OPTION(struct gg_site_history_retention, ages.minutes_ns, DURATION, .name = "minutes",
+		.def = "as-samples", .min = "1min", .choices = as_samples,
+		.help = "Summaries of a minute that are older go"),
+	GG_OPTION(struct gg_site_history_retention, ages.hours_ns, DURATION, .name = "hours",
+		.def = "as-samples", .min = "1min", .choices = as_samples,
+		.help = "Summaries of an hour that are older go"),
+	GG_OPTION(struct gg_site_history_retention, ages.days_ns, DURATION, .name = "days",
+		.def = "as-samples", .min = "1min", .choices = as_samples,
+		.help = "Summaries of a day that are older go"),
+	GG_OPTION(struct gg_site_history_retention, selections, MAP,
+		GG_SUB(selection_options, struct gg_site_selection),
+		.help = "Signals whose history lives shorter or longer; the first that fits counts"),
+	{0}};
+
 static const struct gg_option history_options[] = {
 	GG_OPTION(struct gg_site_history, enabled, BOOL, .def = "true",
 		.help = "Keep samples for queries and charts"),
 	GG_OPTION(struct gg_site_history, block_ns, DURATION, .name = "block", .def = "15min", .min = "10s",
 		.max = "1d", .help = "How much of a signal is compressed together"),
-	GG_OPTION(struct gg_site_history, retention, GROUP, .sub = retention_options,
+	GG_OPTION(struct gg_site_history, retention, GROUP, .sub = history_retention_options,
 		.help = "How much is kept"),
 	{0}};
 
@@ -89,12 +137,6 @@ static const struct gg_option api_options[] = {GG_OPTION(struct gg_site_api, ena
 		.help = "How many clients may be connected at once"),
 	GG_OPTION(struct gg_site_api, origins, STRINGS, .flags = GG_LIVE,
 		.help = "Origins of other web pages that may call the API"),
-	{0}};
-
-static const struct gg_option label_options[] = {
-	GG_OPTION(struct gg_label, name, KEY, .help = "The label's name"),
-	GG_OPTION(
-		struct gg_label, value, STRING, .flags = GG_MAIN | GG_REQUIRED, .help = "The label's value"),
 	{0}};
 
 static const struct gg_option device_options[] = {

@@ -29,10 +29,29 @@ struct gg_site_journal {
 	struct gg_site_retention retention;
 };
 
+/* How long samples and their rollups live; 0 = forever for samples, as the samples for rollups. */
+struct gg_site_ages {
+	int64_t samples_ns, seconds_ns, minutes_ns, hours_ns, days_ns;
+};
+
+/* Signals whose history lives shorter or longer than that of others. */
+struct gg_site_selection {
+	const char *name;
+	struct gg_strings select; /* patterns of signals */
+	struct gg_many labels;    /* struct gg_label: all must be the device's */
+	struct gg_site_ages ages;
+};
+
+struct gg_site_history_retention {
+	uint64_t size; /* bytes, 0 = no limit */
+	struct gg_site_ages ages;
+	struct gg_many selections; /* struct gg_site_selection; the first that fits counts */
+};
+
 struct gg_site_history {
 	bool enabled;
 	int64_t block_ns;
-	struct gg_site_retention retention;
+	struct gg_site_history_retention retention;
 };
 
 struct gg_site_api_tls {

@@ -56,15 +56,77 @@ static const char *in_data(struct gg_gateway *g, char *to, const char *name)
 	return to;
 }
 
+/* ---- the history, and how long what lives there ---- */
+
+static void take_ages(struct gg_history_keep *to, const struct gg_site_ages *a)
+{
+	const int64_t given[GG_LEVELS] = {
+		a->samples_ns, a->seconds_ns, a->minutes_ns, a->hours_ns, a->days_ns};
+	for (int level = 0; level < GG_LEVELS; level++)
+		to->age_ns[level] = given[level] ? given[level] : a->samples_ns;
+}
+
+static bool has_labels(const struct gg_site_device *d, const struct gg_many *wanted)
+{
+	const struct gg_label *labels = d->labels.items, *w = wanted->items;
+	for (size_t k = 0; k < wanted->count; k++) {
+		bool found = false;
+		for (size_t i = 0; i < d->labels.count && !found; i++)
+			found = strcmp(labels[i].name, w[k].name) == 0 &&
+				strcmp(labels[i].value, w[k].value) == 0;
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+/* The rule of a selection; its texts are the configuration's. Errors: -ENOMEM. */
+static int make_rule(
+	const struct gg_site *site, const struct gg_site_selection *s, struct gg_history_keep *to)
+{
+	const struct gg_site_device *devices = site->devices.items;
+	size_t device_count = s->labels.count ? site->devices.count : 0;
+	struct gg_str *texts = calloc(s->select.count + device_count + 1, sizeof *texts);
+	if (!texts)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->select.count; i++)
+		texts[i] = gg_str(s->select.items[i]);
+	*to = (struct gg_history_keep){.select = texts, .select_count = s->select.count};
+	to->devices = s->labels.count ? texts + s->select.count : NULL;
+	for (size_t i = 0; i < device_count; i++)
+		if (has_labels(&devices[i], &s->labels))
+			texts[s->select.count + to->device_count++] = gg_str(devices[i].id);
+	take_ages(to, &s->ages);
+	return 0;
+}
+
 static int open_history(struct gg_gateway *g, struct gg_error *e)
 {
 	const struct gg_site_history *c = &g->config->site.history;
+	const struct gg_many *selections = &c->retention.selections;
 	char path[PATH_BYTES];
+	if (!c->enabled)
+		return 0;
 	struct gg_history_options o = {.path = in_data(g, path, "history.db"),
 		.block_age_ns = c->block_ns,
-		.keep_bytes = c->retention.size,
-		.keep_ns = c->retention.age_ns};
-	return c->enabled ? gg_history_open(&o, &g->history, e) : 0;
+		.keep_bytes = c->retention.size ? c->retention.size : UINT64_MAX};
+	struct gg_history_keep *rules = calloc(selections->count + 1, sizeof *rules);
+	int rc = rules ? 0 : -ENOMEM;
+	for (; rc == 0 && o.keep_count < selections->count; o.keep_count++)
+		rc = make_rule(&g->config->site,
+			(const struct gg_site_selection *)selections->items + o.keep_count,
+			&rules[o.keep_count]);
+	if (rc == 0) {
+		take_ages(&rules[o.keep_count++], &c->retention.ages);
+		o.keep = rules;
+		rc = gg_history_open(&o, &g->history, e);
+	} else {
+		gg_error_set(e, rc, "out of memory");
+	}
+	for (size_t i = 0; rules && i < o.keep_count; i++)
+		free((void *)(uintptr_t)rules[i].select);
+	free(rules);
+	return rc;
 }
 
 static int open_journal(struct gg_gateway *g, struct gg_error *e)

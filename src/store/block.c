@@ -30,10 +30,12 @@ size_t gg_block_memory(const struct gg_block *b)
 	return b->cap * (sizeof *b->times + sizeof *b->values + sizeof *b->marks) + b->text.cap;
 }
 
+enum { MOST = 1 << 24 };
+
 static int grow(struct gg_block *b)
 {
 	uint32_t cap = b->cap ? b->cap * 2 : 16;
-	if (cap > GG_BLOCK_MAX)
+	if (cap > MOST)
 		return -E2BIG;
 	int64_t *times = realloc(b->times, cap * sizeof *times);
 	if (times)
@@ -73,28 +75,6 @@ int gg_block_add(struct gg_block *b, const struct gg_sample *s, struct gg_str te
 	b->marks[i] = s->type | (uint32_t)s->quality << 8 | (uint32_t)s->aux << 16;
 	b->count++;
 	return 0;
-}
-
-struct gg_sample gg_block_sample(const struct gg_block *b, uint32_t i)
-{
-	struct gg_sample s = {.time_ns = b->times[i], .signal = 0xffffffffU};
-	s.type = (uint8_t)b->marks[i];
-	s.quality = (uint8_t)(b->marks[i] >> 8);
-	s.aux = (uint16_t)(b->marks[i] >> 16);
-	if (s.type >= GG_TYPE_STRING) {
-		s.v.blob.off = (uint32_t)(b->values[i] >> 32);
-		s.v.blob.len = (uint32_t)b->values[i];
-	} else {
-		s.v.u = b->values[i];
-	}
-	return s;
-}
-
-struct gg_str gg_block_text(const struct gg_block *b, uint32_t i)
-{
-	if ((uint8_t)b->marks[i] < GG_TYPE_STRING)
-		return GG_STR("");
-	return gg_str_n(b->text.p + (b->values[i] >> 32), (uint32_t)b->values[i]);
 }
 
 uint32_t gg_block_at(const struct gg_block *b, int64_t time_ns)
@@ -155,6 +135,37 @@ int gg_block_sort(struct gg_block *b)
 	return 0;
 }
 
+/* ---- the same twice ---- */
+
+bool gg_block_same(const struct gg_block *a, uint32_t i, const struct gg_block *b, uint32_t k)
+{
+	if (a->times[i] != b->times[k] || a->marks[i] != b->marks[k])
+		return false;
+	if ((uint8_t)a->marks[i] < GG_TYPE_STRING)
+		return a->values[i] == b->values[k];
+	return gg_str_eq(gg_block_text(a, i), gg_block_text(b, k));
+}
+
+uint32_t gg_block_unique(struct gg_block *b)
+{
+	uint32_t kept = 0, equals = 0; /* where those of the same time begin */
+	for (uint32_t i = 0; i < b->count; i++) {
+		bool twice = false;
+		if (kept == 0 || b->times[i] != b->times[kept - 1])
+			equals = kept;
+		for (uint32_t k = equals; k < kept && !twice; k++)
+			twice = gg_block_same(b, k, b, i);
+		if (twice)
+			continue;
+		b->times[kept] = b->times[i];
+		b->values[kept] = b->values[i];
+		b->marks[kept++] = b->marks[i];
+	}
+	uint32_t gone = b->count - kept;
+	b->count = kept;
+	return gone;
+}
+
 /* ---- summing up ---- */
 
 void gg_summary_add(struct gg_summary *s, int64_t time_ns, double value)
@@ -197,8 +208,32 @@ void gg_summary_join(struct gg_summary *s, const struct gg_summary *other)
 	s->count += other->count;
 }
 
+/* Doubles that are all good, the usual case, without a look at each one's type. */
+static bool add_doubles(struct gg_summary *s, const struct gg_block *b, uint32_t i, uint32_t end)
+{
+	uint32_t marks = 0;
+	for (uint32_t k = i; k < end; k++)
+		marks |= b->marks[k] ^ GG_TYPE_FLOAT;
+	if (marks || i == end)
+		return false;
+	const double *v = (const double *)(const void *)b->values;
+	double low = v[i], high = v[i], sum = 0;
+	for (uint32_t k = i; k < end; k++) {
+		low = v[k] < low ? v[k] : low;
+		high = v[k] > high ? v[k] : high;
+		sum += v[k];
+	}
+	if (!isfinite(sum))
+		return false;
+	struct gg_summary mine = {end - i, low, high, sum, v[i], v[end - 1], b->times[i], b->times[end - 1]};
+	gg_summary_join(s, &mine);
+	return true;
+}
+
 void gg_summary_block(struct gg_summary *s, const struct gg_block *b, uint32_t i, uint32_t end)
 {
+	if (!b->unsorted && add_doubles(s, b, i, end))
+		return;
 	for (; i < end; i++) {
 		struct gg_sample x = gg_block_sample(b, i);
 		double value = gg_sample_number(&x);

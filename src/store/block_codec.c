@@ -1,93 +1,121 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The compressed form of a block.
+ * The compressed form of a block: columns of integers (block_ints.c), and how times, types, values and texts
+ * become integers.
  *
- *   block   u8 version 1, u8 1 = zstd, [varint length of body], body (compressed or not)
- *   body    varint count, le64 first time, u8 unit (10^(3 unit) ns), times, marks, values, texts
- *   times   delta of delta, zigzag varints; a run of zeros is 0 and its length - 1: a regular signal takes 3
- * bytes marks   runs: varint length, u8 type, u8 quality, varint aux values  u8 method: 0..6   integers m of
- * which each value is m / 10^method (0 for integers proper): deltas like times' 7      XOR with the value
- * before, byte planes (all first bytes, all second bytes, ...) texts   the bytes of strings, one after the
- * other; their lengths stand in values
+ *   block   u8 version 2, le32 CRC32C of what follows, varint count, unit, times, marks, values, texts
+ *   unit    u8: times are (t - t mod 10^(3 unit) ns) / 10^(3 unit): unit is the largest that divides all
+ *   times   column
+ *   marks   column of type | quality << 8 | reason << 16
+ *   values  u8 method: 0..10  each double is m / 10^method, m is the column
+ *                      32..95 the column is the doubles' bits without the sign, shifted right by method - 32,
+ *                             and inverted for negative ones: ordered as the numbers are
+ *                      128    the column is the 64 bits as they are (integers; a mixture of types)
+ *           varint how many exceptions, each varint distance from the one before, le64 bits (methods 0..10)
+ *           column
+ *   texts   only if a mark says string or bytes; u8 form: 0 the column has lengths, 1 numbers in a list
+ *           form 1: varint how many, their lengths as varints
+ *           varint length of all bytes, varint length compressed (0 = not), bytes
  *
- * Decimals compress best as the integers they were on the instrument's display; planes put the bytes that
- * hardly change side by side, so that zstd finds them.
+ * Most doubles are decimals that an instrument displays; as integers they are small. Numbers that were 32-bit
+ * floats have 29 zero bits at the end, which the shift takes away, so they cost what floats cost. Others are
+ * ordered bits: what changes little differs in the low bits only.
  */
-#include "store/block.h"
+#include "base/crc32c.h"
+#include "store/block_coder.h"
 #include "store/varint.h"
 
 #include <math.h>
 #include <zstd.h>
 
-enum { VERSION = 1, ZSTD_FLAG = 1, DIGITS_MAX = 6, METHOD_XOR = 7, BODY_MAX = 32 << 20, ZSTD_LEVEL = 3 };
-enum { ZSTD_LEAST = 48 };
+enum { VERSION = 2, DIGITS_MAX = 10, METHOD_BITS = 32, METHOD_RAW = 128, HEADER = 5, ZSTD_LEVEL = 3 };
+enum { LIST_MAX = 256, SQUEEZE_LEAST = 32 };
 
-static const double powers[DIGITS_MAX + 1] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6};
+static const double powers[DIGITS_MAX + 1] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10};
 static const int64_t units[4] = {1, 1000, 1000000, 1000000000};
+
+/* ---- the coder ---- */
+
+struct gg_block_coder *gg_block_coder_new(void)
+{
+	return calloc(1, sizeof(struct gg_block_coder));
+}
+
+struct gg_block_coder *gg_block_coder_free(struct gg_block_coder *c)
+{
+	if (!c)
+		return NULL;
+	ZSTD_freeCCtx(c->packer);
+	ZSTD_freeDCtx(c->unpacker);
+	free(c->column);
+	free(c->first);
+	free(c->second);
+	free(c->planes);
+	free(c->packed);
+	free(c);
+	return NULL;
+}
+
+int gg_block_coder_reserve(struct gg_block_coder *c, uint32_t n)
+{
+	if (n <= c->cap)
+		return 0;
+	uint32_t cap = n < 1024 ? 1024 : n;
+	free(c->column);
+	free(c->first);
+	free(c->second);
+	free(c->planes);
+	free(c->packed);
+	c->cap = 0;
+	c->packed_cap = ZSTD_compressBound((size_t)cap * 8);
+	c->column = malloc(cap * sizeof *c->column);
+	c->first = malloc(cap * sizeof *c->first);
+	c->second = malloc(cap * sizeof *c->second);
+	c->planes = malloc((size_t)cap * 8);
+	c->packed = malloc(c->packed_cap);
+	if (!c->column || !c->first || !c->second || !c->planes || !c->packed)
+		return -ENOMEM;
+	c->cap = cap;
+	return 0;
+}
+
+size_t gg_block_squeeze(struct gg_block_coder *c, uint8_t *to, size_t room, const void *from, size_t len)
+{
+	if (len < SQUEEZE_LEAST || (!c->packer && !(c->packer = ZSTD_createCCtx())))
+		return 0;
+	size_t n = ZSTD_compressCCtx(c->packer, to, room, from, len, ZSTD_LEVEL);
+	return ZSTD_isError(n) || n > len - len / 16 ? 0 : n;
+}
+
+bool gg_block_unsqueeze(struct gg_block_coder *c, void *to, size_t len, struct gg_str packed)
+{
+	if (!c->unpacker && !(c->unpacker = ZSTD_createDCtx()))
+		return false;
+	size_t n = ZSTD_decompressDCtx(c->unpacker, to, len, packed.p, packed.len);
+	return !ZSTD_isError(n) && n == len;
+}
 
 /* ---- encoding ---- */
 
-/* Deltas of a column of integers, runs of zero short. */
-struct deltas {
-	uint8_t *p;
-	uint64_t run;
-};
-
-static void put_delta(struct deltas *d, uint64_t delta)
+static uint8_t *put_times(struct gg_block_coder *c, uint8_t *p, const struct gg_block *b)
 {
-	if (delta == 0) {
-		d->run++;
-		return;
-	}
-	if (d->run) {
-		*d->p++ = 0;
-		d->p = gg_put_varint(d->p, d->run - 1);
-		d->run = 0;
-	}
-	d->p = gg_put_varint(d->p, gg_zigzag((int64_t)delta));
-}
-
-static uint8_t *end_deltas(struct deltas *d)
-{
-	if (d->run) {
-		*d->p++ = 0;
-		d->p = gg_put_varint(d->p, d->run - 1);
-	}
-	return d->p;
-}
-
-static uint8_t *put_times(uint8_t *p, const struct gg_block *b)
-{
-	uint64_t first = GG_LE64((uint64_t)b->times[0]);
 	uint8_t unit = 3;
-	for (uint32_t i = 1; i < b->count && unit > 0; i++)
-		while (unit > 0 &&
-			((uint64_t)b->times[i] - (uint64_t)b->times[0]) % (uint64_t)units[unit] != 0)
+	for (uint32_t i = 0; i < b->count && unit > 0; i++)
+		while (unit > 0 && b->times[i] % units[unit] != 0)
 			unit--;
-	memcpy(p, &first, sizeof first);
-	p += sizeof first;
 	*p++ = unit;
-	struct deltas d = {.p = p};
-	uint64_t step = 0;
-	for (uint32_t i = 1; i < b->count; i++) {
-		uint64_t delta = ((uint64_t)b->times[i] - (uint64_t)b->times[i - 1]) / (uint64_t)units[unit];
-		put_delta(&d, delta - step);
-		step = delta;
-	}
-	return end_deltas(&d);
+	if (unit == 0)
+		return gg_ints_put(c, p, (const uint64_t *)(const void *)b->times, b->count);
+	for (uint32_t i = 0; i < b->count; i++)
+		c->column[i] = (uint64_t)(b->times[i] / units[unit]);
+	return gg_ints_put(c, p, c->column, b->count);
 }
 
-static uint8_t *put_marks(uint8_t *p, const struct gg_block *b)
+static uint8_t *put_marks(struct gg_block_coder *c, uint8_t *p, const struct gg_block *b)
 {
-	for (uint32_t i = 0, end; i < b->count; i = end) {
-		for (end = i + 1; end < b->count && b->marks[end] == b->marks[i];)
-			end++;
-		p = gg_put_varint(p, end - i);
-		*p++ = (uint8_t)b->marks[i];
-		*p++ = (uint8_t)(b->marks[i] >> 8);
-		p = gg_put_varint(p, b->marks[i] >> 16);
-	}
-	return p;
+	for (uint32_t i = 0; i < b->count; i++)
+		c->column[i] = b->marks[i];
+	return gg_ints_put(c, p, c->column, b->count);
 }
 
 static bool decimal(double v, unsigned digits, int64_t *ret_m)
@@ -109,193 +137,385 @@ static double as_double(uint64_t bits)
 	return v;
 }
 
-/* The fewest digits with which all doubles of the block are decimals, 0 when it has none, or METHOD_XOR. */
-static unsigned find_method(const struct gg_block *b)
+/* Are all of them doubles (what has no value does not matter)? */
+static bool all_doubles(const struct gg_block *b)
 {
-	unsigned digits = 0;
-	bool doubles = false, others = false;
+	for (uint32_t i = 0; i < b->count; i++)
+		if ((uint8_t)b->marks[i] != GG_TYPE_FLOAT && (uint8_t)b->marks[i] != GG_TYPE_NONE)
+			return false;
+	return true;
+}
+
+/* Digits that a few values spread over the block need, DIGITS_MAX + 1 when most are no decimals. */
+static unsigned guess_digits(const struct gg_block *b)
+{
+	unsigned digits = 0, others = 0, seen = 0;
+	uint32_t step = b->count / 16 + 1;
+	int64_t m;
+	for (uint32_t i = 0; i < b->count; i += step) {
+		unsigned mine = 0;
+		if ((uint8_t)b->marks[i] != GG_TYPE_FLOAT)
+			continue;
+		while (mine <= DIGITS_MAX && !decimal(as_double(b->values[i]), mine, &m))
+			mine++;
+		seen++;
+		if (mine > DIGITS_MAX)
+			others++;
+		else if (mine > digits)
+			digits = mine;
+	}
+	return others * 4 > seen ? DIGITS_MAX + 1 : digits;
+}
+
+/* Fills the column; the number of exceptions, whose places go to first; more than most means it gave up. */
+static uint32_t scale(struct gg_block_coder *c, const struct gg_block *b, unsigned digits, uint32_t most)
+{
+	uint32_t exceptions = 0;
+	uint64_t before = 0;
 	for (uint32_t i = 0; i < b->count; i++) {
 		int64_t m;
-		uint8_t type = (uint8_t)b->marks[i];
-		if (type != GG_TYPE_FLOAT) {
-			others |= type != GG_TYPE_NONE;
-			continue;
+		if ((uint8_t)b->marks[i] == GG_TYPE_FLOAT) {
+			if (decimal(as_double(b->values[i]), digits, &m))
+				before = (uint64_t)m;
+			else if (exceptions++ < most)
+				c->first[exceptions - 1] = i;
+			else
+				return exceptions;
 		}
-		doubles = true;
-		while (digits <= DIGITS_MAX && !decimal(as_double(b->values[i]), digits, &m))
-			digits++;
-		if (digits > DIGITS_MAX)
-			return METHOD_XOR;
+		c->column[i] = before; /* what has no number: the cheapest will do */
 	}
-	return doubles && others ? METHOD_XOR : digits;
+	return exceptions;
 }
 
-/* What the column holds: the length of a text, the value itself otherwise. */
-static uint64_t column(const struct gg_block *b, uint32_t i)
+/* NULL: these are no decimals. */
+static uint8_t *put_decimals(struct gg_block_coder *c, uint8_t *p, const struct gg_block *b)
 {
-	return (uint8_t)b->marks[i] >= GG_TYPE_STRING ? (uint32_t)b->values[i] : b->values[i];
-}
-
-/* NULL when a value is no decimal after all (digits were enough for an earlier one only by rounding). */
-static uint8_t *put_integers(uint8_t *p, const struct gg_block *b, unsigned digits)
-{
+	uint32_t most = b->count / 32, exceptions = 0;
+	unsigned digits = guess_digits(b);
+	for (; digits <= DIGITS_MAX; digits++)
+		if ((exceptions = scale(c, b, digits, most)) <= most)
+			break;
+	if (digits > DIGITS_MAX)
+		return NULL;
 	*p++ = (uint8_t)digits;
-	struct deltas d = {.p = p};
+	p = gg_put_varint(p, exceptions);
+	uint64_t before = 0;
+	for (uint32_t k = 0; k < exceptions; k++) {
+		uint64_t i = c->first[k], bits = GG_LE64(b->values[i]);
+		p = gg_put_varint(p, i - before);
+		memcpy(p, &bits, sizeof bits);
+		p += sizeof bits;
+		before = i;
+	}
+	return gg_ints_put(c, p, c->column, b->count);
+}
+
+/* Ordered as the numbers are; all 64 bits find their way back. */
+static uint64_t to_ordered(uint64_t bits, unsigned shift)
+{
+	uint64_t size = (bits & INT64_MAX) >> shift;
+	return bits >> 63 ? ~size : size;
+}
+
+static uint64_t from_ordered(uint64_t v, unsigned shift)
+{
+	return v >> 63 ? (~v << shift) | 1ULL << 63 : v << shift;
+}
+
+static uint8_t *put_ordered(struct gg_block_coder *c, uint8_t *p, const struct gg_block *b)
+{
+	uint64_t all = 0, before = 0;
+	for (uint32_t i = 0; i < b->count; i++)
+		if ((uint8_t)b->marks[i] == GG_TYPE_FLOAT)
+			all |= b->values[i];
+	unsigned shift = all & INT64_MAX ? (unsigned)__builtin_ctzll(all) : 0;
+	for (uint32_t i = 0; i < b->count; i++) {
+		if ((uint8_t)b->marks[i] == GG_TYPE_FLOAT)
+			before = to_ordered(b->values[i], shift);
+		c->column[i] = before;
+	}
+	*p++ = (uint8_t)(METHOD_BITS + shift);
+	return gg_ints_put(c, p, c->column, b->count);
+}
+
+/* ---- texts ---- */
+
+struct list {
+	uint32_t first[LIST_MAX];     /* a sample that has the text */
+	uint16_t slots[2 * LIST_MAX]; /* number + 1 */
+	unsigned count;
+	uint8_t *p; /* where the texts' part begins, and is written last */
+};
+
+static uint32_t hash(struct gg_str s)
+{
+	uint32_t h = 2166136261U;
+	for (size_t i = 0; i < s.len; i++)
+		h = (h ^ (uint8_t)s.p[i]) * 16777619U;
+	return h;
+}
+
+/* The text's number, new or not; -1 when there are too many different ones. */
+static int list_number(struct list *l, const struct gg_block *b, uint32_t i)
+{
+	struct gg_str text = gg_block_text(b, i);
+	uint32_t slot = hash(text) % (2 * LIST_MAX);
+	for (; l->slots[slot]; slot = (slot + 1) % (2 * LIST_MAX))
+		if (gg_str_eq(gg_block_text(b, l->first[l->slots[slot] - 1]), text))
+			return l->slots[slot] - 1;
+	if (l->count == LIST_MAX)
+		return -1;
+	l->first[l->count++] = i;
+	l->slots[slot] = (uint16_t)l->count;
+	return (int)l->count - 1;
+}
+
+/* Fills the column with numbers of a list; false when a list does not pay. */
+static bool list_texts(struct gg_block_coder *c, const struct gg_block *b, struct list *l)
+{
+	uint32_t texts = 0;
+	for (uint32_t i = 0; i < b->count; i++) {
+		if ((uint8_t)b->marks[i] < GG_TYPE_STRING)
+			continue;
+		int number = list_number(l, b, i);
+		if (number < 0)
+			return false;
+		c->column[i] = (uint64_t)number;
+		texts++;
+	}
+	return l->count * 2 <= texts;
+}
+
+static void fill_raw(struct gg_block_coder *c, const struct gg_block *b)
+{
 	uint64_t before = 0;
 	for (uint32_t i = 0; i < b->count; i++) {
-		int64_t m = (int64_t)column(b, i);
 		uint8_t type = (uint8_t)b->marks[i];
-		if (type == GG_TYPE_FLOAT && !decimal(as_double(b->values[i]), digits, &m))
-			return NULL;
-		if (type == GG_TYPE_NONE)
-			m = (int64_t)before; /* has no value: the cheapest will do */
-		put_delta(&d, (uint64_t)m - before);
-		before = (uint64_t)m;
+		if (type >= GG_TYPE_STRING)
+			before = (uint32_t)b->values[i];
+		else if (type != GG_TYPE_NONE)
+			before = b->values[i];
+		c->column[i] = before;
 	}
-	return end_deltas(&d);
 }
 
-static uint8_t *put_planes(uint8_t *p, const struct gg_block *b)
+static uint8_t *put_bytes(
+	struct gg_block_coder *c, uint8_t *p, const uint8_t *bytes, size_t len, uint8_t *end)
 {
-	*p++ = METHOD_XOR;
-	uint64_t before = 0;
-	for (uint32_t i = 0; i < b->count; i++) {
-		uint64_t v = (uint8_t)b->marks[i] == GG_TYPE_NONE ? before : column(b, i);
-		uint64_t x = v ^ before;
-		before = v;
-		for (unsigned plane = 0; plane < 8; plane++)
-			p[plane * b->count + i] = (uint8_t)(x >> (8 * (7 - plane)));
-	}
-	return p + (size_t)8 * b->count;
+	p = gg_put_varint(p, len);
+	uint8_t *at = p + 10;
+	size_t packed = gg_block_squeeze(c, at, (size_t)(end - at), bytes, len);
+	p = gg_put_varint(p, packed);
+	memmove(p, packed ? at : bytes, packed ? packed : len);
+	return p + (packed ? packed : len);
 }
 
-static uint8_t *put_body(uint8_t *p, const struct gg_block *b)
+/* The bytes of all texts, each time it occurs. */
+static size_t text_bytes(const struct gg_block *b)
 {
-	p = gg_put_varint(p, b->count);
-	if (b->count == 0)
-		return p;
-	p = put_marks(put_times(p, b), b);
-	unsigned method = find_method(b);
-	uint8_t *end = method < METHOD_XOR ? put_integers(p, b, method) : NULL;
-	p = end ? end : put_planes(p, b);
-	for (uint32_t i = 0; i < b->count; i++) {
-		struct gg_str text = gg_block_text(b, i);
+	size_t sum = 0;
+	for (uint32_t i = 0; i < b->count; i++)
+		sum += gg_block_text(b, i).len;
+	return sum;
+}
+
+static uint8_t *put_texts(
+	struct gg_block_coder *c, uint8_t *p, const struct gg_block *b, const struct list *l, uint8_t *end)
+{
+	size_t len = 0;
+	uint8_t *bytes GG_CLEANUP(gg_free_p) = malloc(text_bytes(b) + 1);
+	uint32_t count = l ? l->count : b->count;
+	if (!bytes)
+		return NULL;
+	*p++ = l ? 1 : 0;
+	if (l)
+		p = gg_put_varint(p, count);
+	for (uint32_t i = 0; i < count; i++) {
+		struct gg_str text = gg_block_text(b, l ? l->first[i] : i);
+		if (l)
+			p = gg_put_varint(p, text.len);
 		if (text.len)
-			memcpy(p, text.p, text.len);
-		p += text.len;
+			memcpy(bytes + len, text.p, text.len);
+		len += text.len;
 	}
-	return p;
+	return put_bytes(c, p, bytes, len, end);
 }
 
-int gg_block_encode(const struct gg_block *b, struct gg_buf *to)
+static bool has_texts(const struct gg_block *b)
 {
-	/* per sample at most 11 bytes of time, 16 of mark, 11 of value */
-	size_t max = 64 + (size_t)b->count * 40 + b->text.len;
-	uint8_t *body GG_CLEANUP(gg_free_p) = malloc(max);
-	if (!body)
+	for (uint32_t i = 0; i < b->count; i++)
+		if ((uint8_t)b->marks[i] >= GG_TYPE_STRING)
+			return true;
+	return false;
+}
+
+static uint8_t *put_values(struct gg_block_coder *c, uint8_t *p, const struct gg_block *b, uint8_t *end)
+{
+	if (all_doubles(b)) {
+		uint8_t *next = put_decimals(c, p, b);
+		return next ? next : put_ordered(c, p, b);
+	}
+	*p++ = METHOD_RAW;
+	fill_raw(c, b);
+	if (!has_texts(b))
+		return gg_ints_put(c, p, c->column, b->count);
+	struct list l = {0};
+	bool listed = list_texts(c, b, &l);
+	if (!listed)
+		fill_raw(c, b);
+	p = gg_ints_put(c, p, c->column, b->count);
+	return put_texts(c, p, b, listed ? &l : NULL, end);
+}
+
+int gg_block_encode(struct gg_block_coder *c, const struct gg_block *b, struct gg_buf *to)
+{
+	size_t text = text_bytes(b), room = 4096 + (size_t)b->count * 36 + ZSTD_compressBound(text);
+	if (b->count > GG_BLOCK_MAX || text > GG_BLOCK_TEXT_MAX)
+		return -E2BIG;
+	if (gg_block_coder_reserve(c, b->count) < 0)
 		return -ENOMEM;
-	size_t len = (size_t)(put_body(body, b) - body), packed = 0;
-	size_t room = 32 + ZSTD_compressBound(len);
 	uint8_t *out = (uint8_t *)gg_buf_room(to, room);
 	if (!out)
 		return to->error;
-	uint8_t *p = out;
-	*p++ = VERSION;
-	*p++ = ZSTD_FLAG;
-	p = gg_put_varint(p, len);
-	if (len >= ZSTD_LEAST)
-		packed = ZSTD_compress(p, room - 16, body, len, ZSTD_LEVEL);
-	if (packed && !ZSTD_isError(packed) && packed + packed / 16 < len) {
-		p += packed;
-	} else {
-		p = out + 2;
-		out[1] = 0;
-		memcpy(p, body, len);
-		p += len;
-	}
+	uint8_t *p = out + HEADER;
+	out[0] = VERSION;
+	p = gg_put_varint(p, b->count);
+	if (b->count > 0)
+		p = put_values(c, put_marks(c, put_times(c, p, b), b), b, out + room);
+	if (!p)
+		return -ENOMEM;
+	uint32_t crc = GG_LE32(gg_crc32c(0, out + HEADER, (size_t)(p - out) - HEADER));
+	memcpy(out + 1, &crc, sizeof crc);
 	to->len += (size_t)(p - out);
 	return 0;
 }
 
 /* ---- decoding ---- */
 
-struct undeltas {
-	struct gg_reader *r;
-	uint64_t run;
-};
-
-static uint64_t take_delta(struct undeltas *d)
+static bool take_times(struct gg_block_coder *c, struct gg_reader *r, struct gg_block *b)
 {
-	if (d->run) {
-		d->run--;
-		return 0;
-	}
-	uint64_t v = gg_take_varint(d->r);
-	if (v == 0)
-		d->run = gg_take_varint(d->r);
-	return (uint64_t)gg_unzigzag(v);
-}
-
-static bool take_times(struct gg_reader *r, struct gg_block *b)
-{
-	b->times[0] = (int64_t)gg_read_le64(r);
 	uint8_t unit = gg_read_u8(r);
-	struct undeltas d = {.r = r};
-	uint64_t step = 0;
-	if (unit >= GG_COUNT(units))
+	uint64_t *times = (uint64_t *)(void *)b->times;
+	if (unit >= GG_COUNT(units) || !gg_ints_take(c, r, times, b->count))
 		return false;
-	for (uint32_t i = 1; i < b->count; i++) {
-		step += take_delta(&d);
-		b->times[i] = (int64_t)((uint64_t)b->times[i - 1] + step * (uint64_t)units[unit]);
+	if (unit > 0)
+		for (uint32_t i = 0; i < b->count; i++)
+			times[i] *= (uint64_t)units[unit];
+	for (uint32_t i = 1; i < b->count; i++)
 		b->unsorted |= b->times[i] < b->times[i - 1];
-	}
-	return !r->failed && d.run == 0;
+	return true;
 }
 
-static bool take_marks(struct gg_reader *r, struct gg_block *b)
+static bool take_marks(struct gg_block_coder *c, struct gg_reader *r, struct gg_block *b, bool *ret_texts)
 {
-	for (uint32_t i = 0; i < b->count;) {
-		uint64_t run = gg_take_varint(r);
-		uint8_t type = gg_read_u8(r), quality = gg_read_u8(r);
-		uint64_t aux = gg_take_varint(r);
-		if (r->failed || run == 0 || run > b->count - i || type > GG_TYPE_BYTES || quality > GG_BAD ||
-			aux > UINT16_MAX)
+	if (!gg_ints_take(c, r, c->column, b->count))
+		return false;
+	bool bad = false, texts = false;
+	for (uint32_t i = 0; i < b->count; i++) {
+		uint64_t mark = c->column[i];
+		bad |= mark > UINT32_MAX || (uint8_t)mark > GG_TYPE_BYTES || (uint8_t)(mark >> 8) > GG_BAD;
+		texts |= (uint8_t)mark >= GG_TYPE_STRING;
+		b->marks[i] = (uint32_t)mark;
+	}
+	*ret_texts = texts;
+	return !bad;
+}
+
+static bool take_decimals(struct gg_block_coder *c, struct gg_reader *r, struct gg_block *b, unsigned digits)
+{
+	uint64_t count = gg_take_varint(r), at = 0;
+	struct gg_reader exceptions = *r;
+	if (count > b->count)
+		return false;
+	for (uint64_t k = 0; k < count; k++) {
+		gg_take_varint(r);
+		gg_read_le64(r);
+	}
+	if (r->failed || !gg_ints_take(c, r, b->values, b->count))
+		return false;
+	double *to = (double *)(void *)b->values;
+	double power = powers[digits];
+	for (uint32_t i = 0; i < b->count; i++)
+		to[i] = (double)(int64_t)b->values[i] / power;
+	for (uint64_t k = 0; k < count; k++) {
+		at += gg_take_varint(&exceptions);
+		if (at >= b->count)
 			return false;
-		for (; run > 0; run--)
-			b->marks[i++] = type | (uint32_t)quality << 8 | (uint32_t)aux << 16;
+		b->values[at] = gg_read_le64(&exceptions);
 	}
 	return true;
 }
 
-static void take_integers(struct gg_reader *r, struct gg_block *b, unsigned digits)
+static bool take_ordered(struct gg_block_coder *c, struct gg_reader *r, struct gg_block *b, unsigned shift)
 {
-	struct undeltas d = {.r = r};
-	uint64_t m = 0;
+	if (!gg_ints_take(c, r, b->values, b->count))
+		return false;
+	for (uint32_t i = 0; i < b->count; i++)
+		b->values[i] = from_ordered(b->values[i], shift);
+	return true;
+}
+
+/* The bytes of all texts, into b->text. */
+static bool take_bytes(struct gg_block_coder *c, struct gg_reader *r, struct gg_block *b)
+{
+	uint64_t len = gg_take_varint(r), packed = gg_take_varint(r);
+	if (r->failed || len > GG_BLOCK_TEXT_MAX || packed > gg_reader_left(r) || len / 40000 > packed + len)
+		return false;
+	if (!packed) {
+		gg_buf_str(&b->text, gg_read_str(r, (size_t)len));
+		return !r->failed && !b->text.error;
+	}
+	/* zstd does not reach 1 : 40000, so nobody makes us take 20 MiB for a few bytes */
+	char *to = len / 40000 > packed ? NULL : gg_buf_room(&b->text, (size_t)len + 1);
+	if (!to || !gg_block_unsqueeze(c, to, (size_t)len, gg_read_str(r, (size_t)packed)))
+		return false;
+	b->text.len += (size_t)len;
+	return true;
+}
+
+/* Where the texts of the list lie in b->text: offset << 32 | length each. */
+static bool take_list(struct gg_reader *r, uint64_t places[LIST_MAX], uint64_t *ret_count)
+{
+	uint64_t count = gg_take_varint(r), at = 0;
+	if (count > LIST_MAX)
+		return false;
+	for (uint64_t i = 0; i < count; i++) {
+		uint64_t len = gg_take_varint(r);
+		if (len > GG_BLOCK_TEXT_MAX)
+			return false;
+		places[i] = at << 32 | len;
+		at += len;
+	}
+	*ret_count = count;
+	return !r->failed && at <= GG_BLOCK_TEXT_MAX;
+}
+
+static bool take_texts(struct gg_block_coder *c, struct gg_reader *r, struct gg_block *b)
+{
+	uint64_t places[LIST_MAX], count = 0, at = 0;
+	uint8_t form = gg_read_u8(r);
+	if (form > 1 || (form == 1 && !take_list(r, places, &count)) || !take_bytes(c, r, b))
+		return false;
 	for (uint32_t i = 0; i < b->count; i++) {
-		m += take_delta(&d);
-		b->values[i] = m;
-		if ((uint8_t)b->marks[i] == GG_TYPE_FLOAT) {
-			double v = (double)(int64_t)m / powers[digits];
-			memcpy(&b->values[i], &v, sizeof v);
+		uint64_t v = b->values[i];
+		if ((uint8_t)b->marks[i] < GG_TYPE_STRING)
+			continue;
+		if (form == 0) {
+			if (v > b->text.len - at)
+				return false;
+			b->values[i] = at << 32 | v;
+			at += v;
+			continue;
 		}
+		if (v >= count || (places[v] >> 32) + (uint32_t)places[v] > b->text.len)
+			return false;
+		b->values[i] = places[v];
 	}
+	return true;
 }
 
-static void take_planes(struct gg_reader *r, struct gg_block *b)
-{
-	const uint8_t *p = gg_read_bytes(r, (size_t)8 * b->count);
-	uint64_t v = 0;
-	for (uint32_t i = 0; p && i < b->count; i++) {
-		uint64_t x = 0;
-		for (unsigned plane = 0; plane < 8; plane++)
-			x = x << 8 | p[plane * b->count + i];
-		v ^= x;
-		b->values[i] = v;
-	}
-}
-
-/* Lengths become places in text; what has no value gets 0. */
-static bool take_texts(struct gg_reader *r, struct gg_block *b)
+/* A value only where the type has one, and a bool is 0 or 1. */
+static void tidy(struct gg_block *b)
 {
 	for (uint32_t i = 0; i < b->count; i++) {
 		uint8_t type = (uint8_t)b->marks[i];
@@ -303,19 +523,23 @@ static bool take_texts(struct gg_reader *r, struct gg_block *b)
 			b->values[i] = 0;
 		else if (type == GG_TYPE_BOOL)
 			b->values[i] = b->values[i] != 0;
-		if (type < GG_TYPE_STRING)
-			continue;
-		uint64_t len = b->values[i];
-		struct gg_str text = gg_read_str(r, len > GG_BLOCK_TEXT_MAX ? SIZE_MAX : (size_t)len);
-		b->values[i] = (uint64_t)b->text.len << 32 | text.len;
-		gg_buf_str(&b->text, text);
-		if (r->failed || b->text.error)
-			return false;
 	}
-	return gg_reader_left(r) == 0;
 }
 
-static int reserve(struct gg_block *b, uint32_t count)
+static bool take_values(struct gg_block_coder *c, struct gg_reader *r, struct gg_block *b, bool texts)
+{
+	uint8_t method = gg_read_u8(r);
+	if (method <= DIGITS_MAX       ? !take_decimals(c, r, b, method)
+		: method == METHOD_RAW ? !gg_ints_take(c, r, b->values, b->count)
+		: method < METHOD_BITS || method > METHOD_BITS + 63
+			? true
+			: !take_ordered(c, r, b, method - METHOD_BITS))
+		return false;
+	tidy(b);
+	return !texts || (method == METHOD_RAW && take_texts(c, r, b));
+}
+
+int gg_block_reserve(struct gg_block *b, uint32_t count)
 {
 	if (count <= b->cap)
 		return 0;
@@ -332,48 +556,34 @@ static int reserve(struct gg_block *b, uint32_t count)
 	return 0;
 }
 
-static int take_body(struct gg_block *b, struct gg_reader r)
+int gg_block_decode_content(struct gg_block_coder *c, struct gg_block *b, struct gg_str bytes)
 {
+	struct gg_reader r = gg_reader(bytes.p, bytes.len);
 	uint64_t count = gg_take_varint(&r);
 	gg_block_clear(b);
 	if (r.failed || count > GG_BLOCK_MAX)
 		return -EINVAL;
-	if (count == 0)
-		return gg_reader_left(&r) == 0 ? 0 : -EINVAL;
-	if (reserve(b, (uint32_t)count) < 0)
+	if (gg_block_reserve(b, (uint32_t)count) < 0 || gg_block_coder_reserve(c, (uint32_t)count) < 0)
 		return -ENOMEM;
+	bool texts = false;
 	b->count = (uint32_t)count;
-	bool good = take_times(&r, b) && take_marks(&r, b);
-	uint8_t method = gg_read_u8(&r);
-	if (good && method < METHOD_XOR)
-		take_integers(&r, b, method);
-	else if (good && method == METHOD_XOR)
-		take_planes(&r, b);
-	good = good && method <= METHOD_XOR && !r.failed && take_texts(&r, b);
-	if (!good)
-		gg_block_clear(b);
-	return good ? 0 : -EINVAL;
+	bool good = count == 0 ||
+		    (take_times(c, &r, b) && take_marks(c, &r, b, &texts) && take_values(c, &r, b, texts));
+	if (good && !r.failed && gg_reader_left(&r) == 0)
+		return 0;
+	gg_block_clear(b);
+	return -EINVAL;
 }
 
-int gg_block_decode(struct gg_block *b, struct gg_str bytes)
+int gg_block_decode(struct gg_block_coder *c, struct gg_block *b, struct gg_str bytes)
 {
 	struct gg_reader r = gg_reader(bytes.p, bytes.len);
-	uint8_t version = gg_read_u8(&r), flags = gg_read_u8(&r);
-	if (r.failed || version != VERSION || flags > ZSTD_FLAG)
+	uint8_t version = gg_read_u8(&r);
+	if (version == 1)
+		return gg_block_decode1(b, bytes);
+	uint32_t crc = gg_read_le32(&r);
+	gg_block_clear(b);
+	if (r.failed || version != VERSION || crc != gg_crc32c(0, r.p, gg_reader_left(&r)))
 		return -EINVAL;
-	if (flags == 0)
-		return take_body(b, r);
-	uint64_t len = gg_take_varint(&r);
-	size_t left = gg_reader_left(&r);
-	/* zstd does not reach 1 : 40000 on what we write, so nobody makes us take 32 MiB for a few bytes
-	 * often */
-	if (r.failed || len > BODY_MAX || len / 40000 > left)
-		return -EINVAL;
-	uint8_t *body GG_CLEANUP(gg_free_p) = malloc((size_t)len + 1);
-	if (!body)
-		return -ENOMEM;
-	size_t n = ZSTD_decompress(body, (size_t)len, r.p, left);
-	if (ZSTD_isError(n) || n != len)
-		return -EINVAL;
-	return take_body(b, gg_reader(body, (size_t)len));
+	return gg_block_decode_content(c, b, gg_str_n(r.p, gg_reader_left(&r)));
 }

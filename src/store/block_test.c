@@ -11,12 +11,14 @@
 #include <math.h>
 
 static struct gg_block block, back;
+static struct gg_block_coder *coder;
 static struct gg_buf bytes;
 
 static int set_up(GG_UNUSED void **state)
 {
 	gg_block_init(&block);
 	gg_block_init(&back);
+	coder = gg_block_coder_new();
 	bytes = GG_BUF(64 << 20);
 	return 0;
 }
@@ -25,6 +27,7 @@ static int tear_down(GG_UNUSED void **state)
 {
 	gg_block_done(&block);
 	gg_block_done(&back);
+	coder = gg_block_coder_free(coder);
 	gg_buf_done(&bytes);
 	return 0;
 }
@@ -44,8 +47,8 @@ static void add_float(int64_t time, double value)
 static size_t there_and_back(void)
 {
 	gg_buf_clear(&bytes);
-	assert_int_equal(gg_block_encode(&block, &bytes), 0);
-	assert_int_equal(gg_block_decode(&back, gg_buf_view(&bytes)), 0);
+	assert_int_equal(gg_block_encode(coder, &block, &bytes), 0);
+	assert_int_equal(gg_block_decode(coder, &back, gg_buf_view(&bytes)), 0);
 	assert_int_equal(back.count, block.count);
 	for (uint32_t i = 0; i < block.count; i++) {
 		assert_int_equal(back.times[i], block.times[i]);
@@ -120,6 +123,66 @@ static void extremes_read_back(GG_UNUSED void **state)
 	there_and_back();
 }
 
+static void floats_of_32_bits_take_no_more_than_that(GG_UNUSED void **state)
+{
+	unsigned seed = 3;
+	for (int i = 0; i < 1024; i++)
+		add_float(i * 1000000000LL, (double)(float)(50 + (double)(rand_r(&seed) % 100000) / 370000));
+	assert_true(there_and_back() < 1024 * 9 / 4);
+}
+
+static void a_spike_or_a_broken_value_does_not_cost_the_others(GG_UNUSED void **state)
+{
+	unsigned seed = 3;
+	for (int i = 0; i < 1024; i++)
+		add_float(i * 1000000000LL, i == 500   ? 1e12
+					    : i == 700 ? NAN
+					    : i == 701 ? 1.0 / 3
+						       : (double)(rand_r(&seed) % 64) / 100);
+	assert_true(there_and_back() < 1024 * 7 / 8);
+}
+
+static void few_texts_are_numbers(GG_UNUSED void **state)
+{
+	const struct gg_str texts[] = {GG_STR("running"), GG_STR("stopped"), GG_STR("waiting for material")};
+	unsigned seed = 5;
+	for (int i = 0; i < 1000; i++)
+		add(i * 1000000000LL, GG_TYPE_STRING, 0, texts[rand_r(&seed) % 3]);
+	assert_true(there_and_back() < 350);
+	gg_block_clear(&block);
+	for (int i = 0; i < 1000; i++) {
+		char text[40];
+		int len = snprintf(text, sizeof text, "charge %d of line 4", i);
+		add(i, GG_TYPE_STRING, 0, gg_str_n(text, (size_t)len));
+	}
+	assert_true(there_and_back() < 5000);
+}
+
+static void of_what_is_the_same_twice_one_stays(GG_UNUSED void **state)
+{
+	for (int i = 0; i < 5; i++) {
+		add(1, GG_TYPE_INT, 1, GG_STR(""));
+		add(1, GG_TYPE_INT, 2, GG_STR(""));
+	}
+	add(2, GG_TYPE_STRING, 0, GG_STR("a"));
+	add(2, GG_TYPE_STRING, 0, GG_STR("a"));
+	add(2, GG_TYPE_STRING, 0, GG_STR("b"));
+	add(3, GG_TYPE_INT, 1, GG_STR(""));
+	assert_int_equal(gg_block_unique(&block), 9);
+	assert_int_equal(block.count, 5);
+	assert_int_equal(block.values[1], 2);
+	assert_true(gg_str_is(gg_block_text(&block, 3), "b"));
+}
+
+/* A block as files of the first version have it. */
+static void blocks_of_the_first_version_are_read(GG_UNUSED void **state)
+{
+	static const uint8_t old[] = {1, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 3, 2, 0, 0, 3, 4, 0, 0, 1, 20, 2, 1};
+	assert_int_equal(gg_block_decode(coder, &back, gg_str_n(old, sizeof old)), 0);
+	assert_int_equal(back.count, 3);
+	assert_int_equal(back.times[2], 2000000000);
+}
+
 static void sorting_keeps_equals_in_order(GG_UNUSED void **state)
 {
 	const int64_t times[] = {5, 3, 9, 3, 1, 5};
@@ -143,11 +206,11 @@ static void damage_is_refused_or_harmless(GG_UNUSED void **state)
 	there_and_back();
 	for (size_t i = 0; i < bytes.len * 8; i++) {
 		bytes.p[i / 8] = (char)(bytes.p[i / 8] ^ (1 << (i % 8)));
-		gg_block_decode(&back, gg_buf_view(&bytes));
+		gg_block_decode(coder, &back, gg_buf_view(&bytes));
 		bytes.p[i / 8] = (char)(bytes.p[i / 8] ^ (1 << (i % 8)));
 	}
 	for (size_t len = 0; len < bytes.len; len++)
-		assert_int_equal(gg_block_decode(&back, gg_str_n(bytes.p, len)), -EINVAL);
+		assert_int_equal(gg_block_decode(coder, &back, gg_str_n(bytes.p, len)), -EINVAL);
 }
 
 int main(void)
@@ -158,6 +221,11 @@ int main(void)
 		TEST(decimals_take_about_a_byte),
 		TEST(any_mixture_reads_back),
 		TEST(extremes_read_back),
+		TEST(floats_of_32_bits_take_no_more_than_that),
+		TEST(a_spike_or_a_broken_value_does_not_cost_the_others),
+		TEST(few_texts_are_numbers),
+		TEST(of_what_is_the_same_twice_one_stays),
+		TEST(blocks_of_the_first_version_are_read),
 		TEST(sorting_keeps_equals_in_order),
 		TEST(damage_is_refused_or_harmless),
 	};

@@ -18,16 +18,30 @@
 struct gg_history;
 struct gg_history_reader;
 
+/* Samples, and rollups over a second, a minute, an hour, a day. */
+enum { GG_LEVELS = 5 };
+
+/* How long what is kept of some signals: the first rule that matches a signal counts for it. */
+struct gg_history_keep {
+	const struct gg_str *select;  /* patterns of names */
+	size_t select_count;          /* 0 = all */
+	const struct gg_str *devices; /* NULL = any: ids */
+	size_t device_count;
+	int64_t age_ns[GG_LEVELS]; /* 0 = no limit by age */
+};
+
 /* Zero means the default in brackets. */
 struct gg_history_options {
-	const char *path;             /* of history.db */
-	uint32_t block_samples;       /* [1024] */
-	int64_t block_age_ns;         /* a block is closed after that [15 min] */
-	uint64_t lag_bytes;           /* or when the journal has grown by that since it was begun [64 MiB] */
-	uint64_t memory_bytes;        /* or when all open blocks take more [32 MiB] */
-	int64_t flush_ns;             /* closed blocks are written that often, in one transaction [1 s] */
-	uint64_t keep_bytes;          /* the oldest blocks go beyond that size of the file [1 GiB] */
-	int64_t keep_ns;              /* and beyond that age, 0 = no limit by age */
+	const char *path;       /* of history.db */
+	uint32_t block_samples; /* [1024] */
+	int64_t block_age_ns;   /* a block is closed after that [15 min] */
+	uint64_t lag_bytes;     /* or when the journal has grown by that since it was begun [64 MiB] */
+	uint64_t memory_bytes;  /* or when all open blocks take more [32 MiB] */
+	int64_t flush_ns;       /* closed blocks are written that often, in one transaction [1 s] */
+	uint64_t keep_bytes;    /* the oldest blocks go beyond that size of the file [1 GiB] */
+	int64_t keep_ns;        /* and beyond that age, 0 = no limit by age: for signals without a rule */
+	const struct gg_history_keep *keep; /* rules; copied */
+	size_t keep_count;
 	const struct gg_names *names; /* [the signal table] */
 	const struct gg_clock *clock; /* [the system's] */
 };
@@ -53,10 +67,27 @@ struct gg_history_stats {
 	uint64_t disk_bytes;
 	uint64_t failed;  /* transactions */
 	uint64_t unknown; /* samples whose signal has no place here */
+	bool rolling;     /* there are rollups to be made that had no time yet */
+	uint64_t twice;   /* samples that came again, the same in all: stored once */
 };
 
 /* Thread: any. */
 void gg_history_get_stats(struct gg_history *h, struct gg_history_stats *ret_stats);
+
+struct gg_history_deleted {
+	uint64_t signals, samples; /* whose samples went; how many of those stored */
+	uint64_t rollups;          /* rows of rollups that went or were made anew */
+	bool clean; /* no file holds their bytes any more; false: a reader held the file for too long */
+};
+
+/*
+ * Deletes samples and rollups of all signals that match one of the patterns, from <= time <= to, in memory
+ * and in the file, where their bytes are overwritten. A step of a rollup whose samples are forgotten goes
+ * whole when it touches the range. The journal is another matter: gg_journal_erase(). Thread: any; waits.
+ * Errors: those of SQLite, -ESHUTDOWN.
+ */
+int gg_history_delete(struct gg_history *h, const struct gg_str *select, size_t select_count, int64_t from,
+	int64_t to, struct gg_history_deleted *ret_deleted);
 
 /* ---- reading: one thread a reader, beside the writer ---- */
 
@@ -65,6 +96,9 @@ int gg_history_reader_new(struct gg_history *h, struct gg_history_reader **ret_r
 /* Only what is in the file: for tools beside or without a running gateway. */
 int gg_history_reader_open(const char *path, struct gg_history_reader **ret_reader, struct gg_error *e);
 struct gg_history_reader *gg_history_reader_free(struct gg_history_reader *r);
+
+/* Blocks that were damaged and passed over. */
+uint64_t gg_history_reader_damaged(const struct gg_history_reader *r);
 
 /* Names of signals that have a history and match the pattern (gg_glob), in order. Stops when each() says
  * false. */
@@ -84,7 +118,7 @@ int gg_history_seek(struct gg_history_reader *r, struct gg_str signal, int64_t f
 int gg_history_next(struct gg_history_reader *r, struct gg_sample *ret_sample, struct gg_str *ret_text);
 
 /* Fills count buckets of equal width over [from, to): count, min, max, sum, first and last of the numbers
- * that are not bad. Blocks that lie in one bucket are not even read. */
+ * that are not bad; from rollups where that will do (history_chart.c). */
 int gg_history_chart(struct gg_history_reader *r, struct gg_str signal, int64_t from, int64_t to,
 	struct gg_summary *buckets, size_t count);
 

@@ -5,27 +5,14 @@
  * A block moves from memory into the file while somebody reads. So the reader first copies what memory has of
  * the signal, then begins to read the file, and passes over rows that end at or behind the first journal
  * position of its copy: these it has.
+ *
+ * The same sample twice (a device sent it again) is given once: blocks hold it once, and here what was given
+ * of the last time is remembered.
  */
+#include "base/log.h"
 #include "store/history_private.h"
 
-enum { SOURCES = 64 };
-
-struct source {
-	struct gg_block block;
-	uint32_t at, end;
-};
-
-struct gg_history_reader {
-	struct gg_history *history; /* NULL = only the file */
-	sqlite3 *db;
-	sqlite3_stmt *find, *blocks, *summaries, *names;
-	struct source *sources[SOURCES]; /* decoded and in use; those behind count are spare */
-	size_t count;
-	struct source *last;  /* whose sample was given last */
-	uint64_t copied_from; /* rows that end there or later are in our copy */
-	bool pending;         /* blocks has a row that is not decoded yet */
-	int64_t pending_t0, from, to;
-};
+enum { MEMORY_TEXT_MAX = 128 << 20 };
 
 static int prepare(struct gg_history_reader *r, struct gg_error *e)
 {
@@ -33,18 +20,21 @@ static int prepare(struct gg_history_reader *r, struct gg_error *e)
 	if (status == 0)
 		status = gg_sql_prepare(r->db,
 			"SELECT t0, t1, p1, data FROM blocks WHERE signal=?1 AND t0 BETWEEN ?2 AND ?3 AND "
-			"t1>=?4"
-			" ORDER BY t0, id",
+			"t1>=?4 ORDER BY t0, id",
 			&r->blocks, e);
 	if (status == 0)
 		status = gg_sql_prepare(r->db,
 			"SELECT t0, t1, p1, good, low, high, sum, first_ns, first, last_ns, last, data FROM "
-			"blocks"
-			" WHERE signal=?1 AND t0 BETWEEN ?2 AND ?3 AND t1>=?4",
+			"blocks WHERE signal=?1 AND t0 BETWEEN ?2 AND ?3 AND t1>=?4 ORDER BY t0, id",
 			&r->summaries, e);
 	if (status == 0)
 		status = gg_sql_prepare(
 			r->db, "SELECT name, unit, title FROM signals ORDER BY name", &r->names, e);
+	for (int level = 1; level < GG_LEVELS && status == 0; level++)
+		status = gg_sql_prepare(r->db,
+			"SELECT t0, t1, data FROM rollups WHERE signal=?1 AND level=?2 AND t0>=?3 AND t0<?4 "
+			"ORDER BY t0",
+			&r->rollups[level], e);
 	return status;
 }
 
@@ -55,7 +45,14 @@ static int reader_open(
 	if (!r)
 		return gg_error_set(e, -ENOMEM, "out of memory");
 	r->history = h;
-	int status = gg_sql_open(path, /* read_only= */ true, &r->db, e);
+	gg_block_init(&r->memory);
+	r->memory.text.max = MEMORY_TEXT_MAX; /* of many blocks */
+	gg_block_init(&r->chart.own);
+	for (int level = 1; level < GG_LEVELS; level++)
+		gg_rollup_init(&r->rolls[level]);
+	r->coder = gg_block_coder_new();
+	int status = r->coder ? gg_sql_open(path, /* read_only= */ true, &r->db, e)
+			      : gg_error_set(e, -ENOMEM, "out of memory");
 	if (status == 0)
 		status = prepare(r, e);
 	if (status < 0) {
@@ -84,66 +81,91 @@ struct gg_history_reader *gg_history_reader_free(struct gg_history_reader *r)
 	sqlite3_finalize(r->blocks);
 	sqlite3_finalize(r->summaries);
 	sqlite3_finalize(r->names);
+	for (int level = 1; level < GG_LEVELS; level++) {
+		sqlite3_finalize(r->rollups[level]);
+		gg_rollup_done(&r->rolls[level]);
+	}
 	sqlite3_close(r->db);
-	for (size_t i = 0; i < SOURCES; i++) {
+	for (size_t i = 0; i < GG_SOURCES; i++) {
 		if (r->sources[i])
-			gg_block_done(&r->sources[i]->block);
+			gg_block_done(&r->sources[i]->own);
 		free(r->sources[i]);
 	}
+	gg_block_done(&r->memory);
+	gg_block_done(&r->chart.own);
+	gg_block_coder_free(r->coder);
 	free(r);
 	return NULL;
+}
+
+uint64_t gg_history_reader_damaged(const struct gg_history_reader *r)
+{
+	return r->damaged;
 }
 
 /* ---- sources ---- */
 
 /* A spare one at the end; NULL when there are too many blocks over each other, or no memory. */
-static struct source *add_source(struct gg_history_reader *r)
+static struct gg_source *add_source(struct gg_history_reader *r)
 {
-	if (r->count == SOURCES)
+	if (r->count == GG_SOURCES)
 		return NULL;
-	if (!r->sources[r->count]) {
-		r->sources[r->count] = calloc(1, sizeof *r->sources[0]);
-		if (!r->sources[r->count])
+	struct gg_source *s = r->sources[r->count];
+	if (!s) {
+		s = r->sources[r->count] = calloc(1, sizeof *s);
+		if (!s)
 			return NULL;
-		gg_block_init(&r->sources[r->count]->block);
+		gg_block_init(&s->own);
 	}
-	gg_block_clear(&r->sources[r->count]->block);
-	return r->sources[r->count++];
+	s->block = &s->own;
+	r->count++;
+	return s;
 }
 
 static void drop_source(struct gg_history_reader *r, size_t i)
 {
-	struct source *s = r->sources[i];
+	struct gg_source *s = r->sources[i];
 	/* the order of the others stays: equal times come out as they came in */
 	memmove(&r->sources[i], &r->sources[i + 1], (r->count - i - 1) * sizeof *r->sources);
 	r->sources[--r->count] = s;
 }
 
-static void clip(struct gg_history_reader *r, struct source *s)
+static void clip(struct gg_history_reader *r, struct gg_source *s)
 {
-	s->at = gg_block_at(&s->block, r->from);
-	s->end = r->to == INT64_MAX ? s->block.count : gg_block_at(&s->block, r->to + 1);
+	s->at = gg_block_at(s->block, r->from);
+	s->end = r->to == INT64_MAX ? s->block->count : gg_block_at(s->block, r->to + 1);
 }
 
-static int copy_block(struct gg_history_reader *r, const struct gg_open_block *b)
+int gg_history_decode(struct gg_history_reader *r, struct gg_block *b, struct gg_str bytes, int64_t t0)
 {
-	struct source *s = add_source(r);
-	if (!s)
-		return -ENOMEM;
+	int status = gg_block_decode(r->coder, b, bytes);
+	if (status == 0)
+		status = gg_block_sort(b);
+	if (status != -EINVAL)
+		return status;
+	r->damaged++;
+	gg_log(GG_WARN, "history", "a damaged block is passed over", GG_I("signal", r->id), GG_I("from", t0));
+	return 0; /* it is an empty one now */
+}
+
+/* ---- what memory has ---- */
+
+static int copy_block(struct gg_history_reader *r, const struct gg_open_block *b, int64_t from, int64_t to)
+{
 	int status = 0;
-	for (uint32_t i = 0; i < b->block.count && status == 0; i++) {
+	for (uint32_t i = 0; b && i < b->block.count && status == 0; i++) {
 		struct gg_sample x = gg_block_sample(&b->block, i);
-		if (x.time_ns >= r->from && x.time_ns <= r->to)
-			status = gg_block_add(&s->block, &x, gg_block_text(&b->block, i));
+		if (x.time_ns >= from && x.time_ns <= to)
+			status = gg_block_add(&r->memory, &x, gg_block_text(&b->block, i));
 	}
-	if (b->first_position < r->copied_from)
+	if (b && b->first_position < r->copied_from)
 		r->copied_from = b->first_position;
 	return status;
 }
 
-/* What memory has of the signal. */
-static int copy_memory(struct gg_history_reader *r, struct gg_str name)
+static int copy_memory(struct gg_history_reader *r, struct gg_str name, int64_t from, int64_t to)
 {
+	gg_block_clear(&r->memory);
 	r->copied_from = UINT64_MAX;
 	struct gg_history *h = r->history;
 	uint32_t index = h ? gg_signal_find(name) : GG_NONE;
@@ -152,37 +174,44 @@ static int copy_memory(struct gg_history_reader *r, struct gg_str name)
 	int status = 0;
 	pthread_mutex_lock(&h->lock);
 	const struct gg_history_signal *s = index < h->signals_cap ? h->signals[index] : NULL;
-	if (s && s->open)
-		status = copy_block(r, s->open);
-	if (s && s->late && status == 0)
-		status = copy_block(r, s->late);
+	/* oldest first: equal times stay in the order they came */
 	for (const struct gg_open_block *b = s ? s->closed : NULL; b && status == 0; b = b->next)
-		status = copy_block(r, b);
+		status = copy_block(r, b, from, to);
+	if (s && status == 0)
+		status = copy_block(r, s->open, from, to);
+	if (s && status == 0)
+		status = copy_block(r, s->late, from, to);
 	pthread_mutex_unlock(&h->lock);
-	for (size_t i = 0; i < r->count && status == 0; i++) {
-		status = gg_block_sort(&r->sources[i]->block);
-		clip(r, r->sources[i]);
-	}
+	if (status == 0)
+		status = gg_block_sort(&r->memory);
+	gg_block_unique(&r->memory);
 	return status;
 }
 
-/* Binds the range to a statement over blocks. 0 when the file does not know the signal, or 1. */
-static int bind_range(struct gg_history_reader *r, sqlite3_stmt *q, struct gg_str name)
+int gg_history_look_up(struct gg_history_reader *r, struct gg_str name, int64_t from, int64_t to)
 {
+	int status = copy_memory(r, name, from, to);
+	if (status < 0)
+		return status;
 	gg_sql_text(r->find, 1, name);
 	int code = sqlite3_step(r->find);
-	int64_t id = sqlite3_column_int64(r->find, 0), span = sqlite3_column_int64(r->find, 1), low;
+	r->id = code == SQLITE_ROW ? sqlite3_column_int64(r->find, 0) : 0;
+	r->span = code == SQLITE_ROW ? sqlite3_column_int64(r->find, 1) : 0;
 	sqlite3_reset(r->find);
-	if (code != SQLITE_ROW)
-		return gg_sql_errno(code);
+	return gg_sql_errno(code);
+}
+
+void gg_history_bind_range(struct gg_history_reader *r, sqlite3_stmt *q, int64_t from, int64_t to)
+{
+	int64_t low;
 	/* A block that reaches into the range began at most the longest span before it. */
-	if (__builtin_sub_overflow(r->from, span, &low))
+	if (__builtin_sub_overflow(from, r->span, &low))
 		low = INT64_MIN;
-	sqlite3_bind_int64(q, 1, id);
+	sqlite3_reset(q);
+	sqlite3_bind_int64(q, 1, r->id);
 	sqlite3_bind_int64(q, 2, low);
-	sqlite3_bind_int64(q, 3, r->to);
-	sqlite3_bind_int64(q, 4, r->from);
-	return 1;
+	sqlite3_bind_int64(q, 3, to);
+	sqlite3_bind_int64(q, 4, from);
 }
 
 /* ---- the cursor ---- */
@@ -202,72 +231,145 @@ static int next_row(struct gg_history_reader *r)
 	return gg_sql_errno(code);
 }
 
+int gg_history_begin(struct gg_history_reader *r, int64_t from, int64_t to, bool with_memory)
+{
+	r->count = 0;
+	r->pending = false;
+	r->run = NULL;
+	r->given_count = 0;
+	r->from = from;
+	r->to = to;
+	struct gg_source *s = with_memory && r->memory.count > 0 ? add_source(r) : NULL;
+	if (s) {
+		s->block = &r->memory;
+		clip(r, s);
+	}
+	gg_history_bind_range(r, r->blocks, from, to);
+	return r->id ? next_row(r) : 0;
+}
+
 int gg_history_seek(struct gg_history_reader *r, struct gg_str signal, int64_t from, int64_t to)
 {
 	sqlite3_reset(r->blocks);
 	r->count = 0;
-	r->last = NULL;
 	r->pending = false;
-	r->from = from;
-	r->to = to;
+	r->run = NULL;
 	if (from > to)
 		return 0;
-	int status = copy_memory(r, signal);
-	if (status == 0)
-		status = bind_range(r, r->blocks, signal);
-	return status == 1 ? next_row(r) : status;
+	int status = gg_history_look_up(r, signal, from, to);
+	return status == 0 ? gg_history_begin(r, from, to, /* with_memory= */ true) : status;
 }
 
 static int decode_pending(struct gg_history_reader *r)
 {
-	struct source *s = add_source(r);
+	struct gg_source *s = add_source(r);
 	if (!s)
 		return -ENOMEM;
-	int status = gg_block_decode(&s->block, gg_sql_column(r->blocks, 3));
-	if (status == -EINVAL)
-		status = 0; /* a damaged block is an empty one */
-	if (status == 0)
-		status = gg_block_sort(&s->block);
+	int status = gg_history_decode(r, &s->own, gg_sql_column(r->blocks, 3), r->pending_t0);
 	clip(r, s);
 	return status < 0 ? status : next_row(r);
 }
 
-/* The source with the earliest sample, NULL when all are used up. */
-static struct source *earliest(struct gg_history_reader *r)
+/* The source with the earliest sample, NULL when all are used up. What is in memory came last. */
+static struct gg_source *earliest(struct gg_history_reader *r)
 {
-	struct source *best = NULL;
+	struct gg_source *best = NULL;
 	for (size_t i = 0; i < r->count;) {
-		struct source *s = r->sources[i];
+		struct gg_source *s = r->sources[i];
 		if (s->at >= s->end) {
 			drop_source(r, i);
 			continue;
 		}
-		if (!best || s->block.times[s->at] < best->block.times[best->at])
+		int64_t time = s->block->times[s->at];
+		if (!best || time < best->block->times[best->at] ||
+			(time == best->block->times[best->at] && best->block == &r->memory))
 			best = s;
 		i++;
 	}
 	return best;
 }
 
+/* Has the same been given already? Texts count by their hash. */
+static bool is_twin(struct gg_history_reader *r, const struct gg_block *b, uint32_t i)
+{
+	int64_t time = b->times[i];
+	uint64_t value = b->values[i];
+	if ((uint8_t)b->marks[i] >= GG_TYPE_STRING) {
+		struct gg_str text = gg_block_text(b, i);
+		value = 14695981039346656037ULL ^ text.len;
+		for (size_t k = 0; k < text.len; k++)
+			value = (value ^ (uint8_t)text.p[k]) * 1099511628211ULL;
+	}
+	if (r->given_count == 0 || r->given_time != time) {
+		r->given_time = time;
+		r->given_count = 0;
+	}
+	unsigned known = r->given_count < GG_TWINS ? r->given_count : GG_TWINS;
+	for (unsigned k = 0; k < known; k++)
+		if (r->given[k] == value && r->given_marks[k] == b->marks[i])
+			return true;
+	r->given[r->given_count % GG_TWINS] = value;
+	r->given_marks[r->given_count++ % GG_TWINS] = b->marks[i];
+	return false;
+}
+
+/* A stretch of the only source before the next row begins: no look at others until its end. */
+static void begin_run(struct gg_history_reader *r, struct gg_source *s)
+{
+	uint32_t end = s->end;
+	if (r->count != 1 || (r->given_count > 0 && s->block->times[s->at] == r->given_time))
+		return;
+	if (r->pending && s->block->times[end - 1] >= r->pending_t0)
+		end = gg_block_at(s->block, r->pending_t0);
+	if (end <= s->at)
+		return;
+	r->run = s;
+	r->run_end = end;
+}
+
+/* What was given of the run's last time is remembered: the next row may have it too. */
+static void end_run(struct gg_history_reader *r)
+{
+	const struct gg_block *b = GG_TAKE(r->run)->block;
+	int64_t time = b->times[r->run_end - 1];
+	for (uint32_t i = r->run_end; i > 0 && b->times[i - 1] == time; i--)
+		is_twin(r, b, i - 1);
+}
+
+static int next_slowly(struct gg_history_reader *r, struct gg_sample *ret_sample, struct gg_str *ret_text)
+{
+	for (;;) {
+		struct gg_source *s = earliest(r);
+		while (r->pending && (!s || r->pending_t0 <= s->block->times[s->at])) {
+			int status = decode_pending(r);
+			if (status < 0)
+				return status;
+			s = earliest(r);
+		}
+		if (!s)
+			return 0;
+		begin_run(r, s);
+		uint32_t i = s->at++;
+		if (!r->run && is_twin(r, s->block, i))
+			continue;
+		*ret_sample = gg_block_sample(s->block, i);
+		*ret_text = gg_block_text(s->block, i);
+		return 1;
+	}
+}
+
 int gg_history_next(struct gg_history_reader *r, struct gg_sample *ret_sample, struct gg_str *ret_text)
 {
-	struct source *s = r->last;
-	/* mostly there is one source, and the next row begins behind it */
-	if (!s || r->count != 1 || s->at >= s->end)
-		s = earliest(r);
-	while (r->pending && (!s || r->pending_t0 <= s->block.times[s->at])) {
-		int status = decode_pending(r);
-		if (status < 0)
-			return status;
-		s = earliest(r);
+	struct gg_source *s = r->run;
+	if (s && s->at < r->run_end) {
+		uint32_t i = s->at++;
+		*ret_sample = gg_block_sample(s->block, i);
+		*ret_text = gg_block_text(s->block, i);
+		return 1;
 	}
-	r->last = s;
-	if (!s)
-		return 0;
-	*ret_sample = gg_block_sample(&s->block, s->at);
-	*ret_text = gg_block_text(&s->block, s->at);
-	s->at++;
-	return 1;
+	if (s)
+		end_run(r);
+	return next_slowly(r, ret_sample, ret_text);
 }
 
 int gg_history_scan(struct gg_history_reader *r, struct gg_str signal, int64_t from, int64_t to,
@@ -294,91 +396,4 @@ int gg_history_signals(struct gg_history_reader *r, struct gg_str pattern,
 	}
 	sqlite3_reset(r->names);
 	return gg_sql_errno(code);
-}
-
-/* ---- charts ---- */
-
-struct chart {
-	int64_t from;
-	uint64_t width; /* ns of a bucket */
-	struct gg_summary *buckets;
-	size_t count;
-};
-
-static size_t bucket_of(const struct chart *c, int64_t time)
-{
-	size_t i = (size_t)(((uint64_t)time - (uint64_t)c->from) / c->width);
-	return i < c->count ? i : c->count - 1;
-}
-
-static void chart_block(const struct chart *c, const struct source *s)
-{
-	for (uint32_t i = s->at; i < s->end;) {
-		size_t bucket = bucket_of(c, s->block.times[i]);
-		uint32_t end = i + 1;
-		while (end < s->end && bucket_of(c, s->block.times[end]) == bucket)
-			end++;
-		gg_summary_block(&c->buckets[bucket], &s->block, i, end);
-		i = end;
-	}
-}
-
-static int chart_row(struct gg_history_reader *r, const struct chart *c)
-{
-	sqlite3_stmt *q = r->summaries;
-	int64_t t0 = sqlite3_column_int64(q, 0), t1 = sqlite3_column_int64(q, 1);
-	if (t0 >= r->from && t1 <= r->to && bucket_of(c, t0) == bucket_of(c, t1)) {
-		struct gg_summary sum = {.count = (uint64_t)sqlite3_column_int64(q, 3),
-			.min = sqlite3_column_double(q, 4),
-			.max = sqlite3_column_double(q, 5),
-			.sum = sqlite3_column_double(q, 6),
-			.first_ns = sqlite3_column_int64(q, 7),
-			.first = sqlite3_column_double(q, 8),
-			.last_ns = sqlite3_column_int64(q, 9),
-			.last = sqlite3_column_double(q, 10)};
-		gg_summary_join(&c->buckets[bucket_of(c, t0)], &sum);
-		return 0;
-	}
-	struct source *s = add_source(r);
-	if (!s)
-		return -ENOMEM;
-	int status = gg_block_decode(&s->block, gg_sql_column(q, 11));
-	if (status == 0 || status == -EINVAL)
-		status = gg_block_sort(&s->block);
-	clip(r, s);
-	if (status == 0)
-		chart_block(c, s);
-	r->count--;
-	return status;
-}
-
-int gg_history_chart(struct gg_history_reader *r, struct gg_str signal, int64_t from, int64_t to,
-	struct gg_summary *buckets, size_t count)
-{
-	if (from >= to || count == 0)
-		return -EINVAL;
-	memset(buckets, 0, count * sizeof *buckets);
-	struct chart c = {.from = from, .buckets = buckets, .count = count};
-	c.width = ((uint64_t)to - (uint64_t)from + count - 1) / count;
-	sqlite3_reset(r->blocks);
-	r->last = NULL;
-	r->pending = false;
-	r->count = 0;
-	r->from = from;
-	r->to = to - 1;
-	int status = copy_memory(r, signal);
-	for (size_t i = 0; i < r->count && status == 0; i++)
-		chart_block(&c, r->sources[i]);
-	r->count = 0;
-	if (status == 0)
-		status = bind_range(r, r->summaries, signal);
-	if (status <= 0)
-		return status;
-	int code = SQLITE_DONE;
-	status = 0;
-	while (status == 0 && (code = sqlite3_step(r->summaries)) == SQLITE_ROW)
-		if ((uint64_t)sqlite3_column_int64(r->summaries, 2) < r->copied_from)
-			status = chart_row(r, &c);
-	sqlite3_reset(r->summaries);
-	return status < 0 ? status : gg_sql_errno(code);
 }

@@ -2,20 +2,21 @@
 /*
  * The history's file: schema, storing closed blocks, dropping old ones.
  *
- *   signals  id, name, unit, title, type, last_position, max_span
+ *   signals  id, name, unit, title, type, last_position, max_span, state (of its rollups)
  *   blocks   id, signal, t0, t1, n, p1 (last journal position), summary of good numbers, data
+ *   rollups  id, signal, level, t0, t1 (exclusive), data
  *   meta     cursor, position
  *
  * Rows are added in the order of time, more or less, so the smallest ids are the oldest and retention deletes
  * from that end without an index. All that a transaction says (blocks, how far each signal is, the cursor) is
  * true together or not at all.
  */
+#include "base/bytes.h"
 #include "base/log.h"
 #include "core/signals.h"
 #include "store/history_private.h"
 
 static const int64_t cursor_every_ns = 30 * GG_NS_PER_S;
-enum { DELETE_AT_ONCE = 64 };
 
 static const char *const scripts[] = {
 	"CREATE TABLE signals (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, unit TEXT NOT NULL DEFAULT "
@@ -29,9 +30,13 @@ static const char *const scripts[] = {
 	"NOT NULL);"
 	"CREATE INDEX blocks_by_time ON blocks (signal, t0, t1);"
 	"CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
+	"ALTER TABLE signals ADD COLUMN state BLOB;"
+	"CREATE TABLE rollups (id INTEGER PRIMARY KEY, signal INTEGER NOT NULL, level INTEGER NOT NULL,"
+	" t0 INTEGER NOT NULL, t1 INTEGER NOT NULL, data BLOB NOT NULL);"
+	"CREATE UNIQUE INDEX rollups_by_time ON rollups (signal, level, t0)",
 };
 
-static uint64_t read_number(sqlite3 *db, const char *sql)
+uint64_t gg_history_number(sqlite3 *db, const char *sql)
 {
 	sqlite3_stmt *s = NULL;
 	uint64_t n = 0;
@@ -56,21 +61,39 @@ int gg_history_prepare(struct gg_history *h, struct gg_error *e)
 			e);
 	if (status == 0)
 		status = gg_sql_prepare(h->db,
-			"UPDATE signals SET last_position=?2, max_span=?3, unit=?4, title=?5, type=?6 WHERE "
-			"id=?1",
+			"UPDATE signals SET last_position=?2, max_span=?3, unit=?4, title=?5, type=?6, "
+			"state=?7 WHERE id=?1",
 			&h->update_signal, e);
 	if (status == 0)
-		status = gg_sql_prepare(h->db, "SELECT id, last_position, max_span FROM signals WHERE name=?",
+		status = gg_sql_prepare(h->db,
+			"SELECT id, last_position, max_span, state FROM signals WHERE name=?",
 			&h->find_signal, e);
+	if (status == 0)
+		status = gg_sql_prepare(h->db,
+			"INSERT INTO rollups (signal, level, t0, t1, data) VALUES (?,?,?,?,?) ON CONFLICT "
+			"(signal, level, t0) DO UPDATE SET t1=excluded.t1, data=excluded.data",
+			&h->insert_rollup, e);
+	if (status == 0)
+		status = gg_sql_prepare(h->db,
+			"SELECT id, t0, t1, data FROM rollups WHERE signal=? AND level=? AND t0 BETWEEN ? "
+			"AND ? ORDER BY t0",
+			&h->find_rollups, e);
+	if (status == 0)
+		status = gg_sql_prepare(h->db,
+			"SELECT t0, t1, n FROM blocks WHERE signal=? AND t0>=? ORDER BY t0 LIMIT 1",
+			&h->next_block, e);
 	if (status == 0)
 		status = gg_sql_prepare(h->db,
 			"INSERT OR REPLACE INTO meta VALUES ('cursor', ?1), ('position', ?2)",
 			&h->update_cursor, e);
 	if (status < 0)
 		return status;
-	h->cursor = h->stored_cursor = read_number(h->db, "SELECT value FROM meta WHERE key='cursor'");
-	h->position = read_number(h->db, "SELECT value FROM meta WHERE key='position'");
-	return 0;
+	h->cursor = h->stored_cursor = gg_history_number(h->db, "SELECT value FROM meta WHERE key='cursor'");
+	h->position = gg_history_number(h->db, "SELECT value FROM meta WHERE key='position'");
+	h->rollup_bytes = gg_history_number(h->db, "SELECT sum(length(data)) FROM rollups");
+	/* what is deleted is overwritten where that costs no further writes */
+	gg_sql_run(h->db, "PRAGMA secure_delete=FAST");
+	return gg_history_reader_open(h->path, &h->inner, e);
 }
 
 void gg_history_finalize(struct gg_history *h)
@@ -80,8 +103,73 @@ void gg_history_finalize(struct gg_history *h)
 	sqlite3_finalize(h->update_signal);
 	sqlite3_finalize(h->find_signal);
 	sqlite3_finalize(h->update_cursor);
+	sqlite3_finalize(h->insert_rollup);
+	sqlite3_finalize(h->find_rollups);
+	sqlite3_finalize(h->next_block);
+	h->inner = gg_history_reader_free(h->inner);
 	sqlite3_close(h->db);
 	h->db = NULL;
+}
+
+/* ---- signals ---- */
+
+enum { STATE_BYTES = 8 * (2 + 2 * GG_LEVELS) };
+
+static void read_state(struct gg_roll_state *f, struct gg_str bytes)
+{
+	struct gg_reader r = gg_reader(bytes.p, bytes.len);
+	f->newest = (int64_t)gg_read_le64(&r);
+	f->raw_from = (int64_t)gg_read_le64(&r);
+	for (int k = 0; k < GG_LEVELS; k++) {
+		f->todo[k] = (int64_t)gg_read_le64(&r);
+		f->rolled[k] = (int64_t)gg_read_le64(&r);
+	}
+}
+
+static size_t write_state(const struct gg_roll_state *f, uint8_t to[STATE_BYTES])
+{
+	struct gg_writer w = gg_writer(to, STATE_BYTES);
+	gg_write_le64(&w, (uint64_t)f->newest);
+	gg_write_le64(&w, (uint64_t)f->raw_from);
+	for (int k = 0; k < GG_LEVELS; k++) {
+		gg_write_le64(&w, (uint64_t)f->todo[k]);
+		gg_write_le64(&w, (uint64_t)f->rolled[k]);
+	}
+	return gg_writer_len(&w);
+}
+
+/* Of a signal that is new, or from a file that had no rollups yet: all of it is to do. */
+static void first_state(struct gg_history *h, struct gg_history_signal *s)
+{
+	char sql[160];
+	int64_t oldest = INT64_MAX;
+	s->state = (struct gg_roll_state){.newest = INT64_MIN, .raw_from = INT64_MIN};
+	snprintf(sql, sizeof sql, "SELECT count(*) FROM (SELECT 1 FROM blocks WHERE signal=%lld LIMIT 1)",
+		(long long)s->id);
+	if (s->id && gg_history_number(h->db, sql) > 0) {
+		snprintf(sql, sizeof sql, "SELECT min(t0) FROM blocks WHERE signal=%lld", (long long)s->id);
+		oldest = (int64_t)gg_history_number(h->db, sql);
+		snprintf(sql, sizeof sql, "SELECT max(t0) FROM blocks WHERE signal=%lld", (long long)s->id);
+		s->state.newest = (int64_t)gg_history_number(h->db, sql);
+	}
+	for (int k = 0; k < GG_LEVELS; k++) {
+		s->state.todo[k] = oldest;
+		s->state.rolled[k] = INT64_MIN;
+	}
+}
+
+/* From the row of a statement: id, last_position, max_span, state. */
+static void take_row(struct gg_history *h, struct gg_history_signal *s, sqlite3_stmt *q)
+{
+	s->id = sqlite3_column_int64(q, 0);
+	s->last_position = (uint64_t)sqlite3_column_int64(q, 1);
+	s->max_span = sqlite3_column_int64(q, 2);
+	struct gg_str state = gg_sql_column(q, 3);
+	if (state.len == STATE_BYTES)
+		read_state(&s->state, state);
+	else
+		first_state(h, s);
+	s->roll = true;
 }
 
 int gg_history_load_signal(struct gg_history *h, struct gg_history_signal *s)
@@ -91,13 +179,46 @@ int gg_history_load_signal(struct gg_history *h, struct gg_history_signal *s)
 		return -ENOENT;
 	gg_sql_text(h->find_signal, 1, info->name);
 	int code = sqlite3_step(h->find_signal);
-	if (code == SQLITE_ROW) {
-		s->id = sqlite3_column_int64(h->find_signal, 0);
-		s->last_position = (uint64_t)sqlite3_column_int64(h->find_signal, 1);
-		s->max_span = sqlite3_column_int64(h->find_signal, 2);
-	}
+	if (code == SQLITE_ROW)
+		take_row(h, s, h->find_signal);
+	else
+		first_state(h, s);
+	s->fresh = s->state;
 	sqlite3_reset(h->find_signal);
 	return gg_sql_errno(code);
+}
+
+struct gg_history_signal *gg_history_by_id(struct gg_history *h, int64_t id, struct gg_history_signal *spare)
+{
+	sqlite3_stmt *q = NULL;
+	for (uint32_t i = 0; i < h->signals_cap; i++)
+		if (h->signals[i] && h->signals[i]->id == id)
+			return h->signals[i];
+	*spare = (struct gg_history_signal){.index = GG_NONE};
+	if (gg_sql_prepare(
+		    h->db, "SELECT id, last_position, max_span, state FROM signals WHERE id=?", &q, NULL) < 0)
+		return NULL;
+	sqlite3_bind_int64(q, 1, id);
+	bool found = sqlite3_step(q) == SQLITE_ROW;
+	if (found)
+		take_row(h, spare, q);
+	spare->fresh = spare->state;
+	sqlite3_finalize(q);
+	return found ? spare : NULL;
+}
+
+int gg_history_save_state(struct gg_history *h, const struct gg_history_signal *s)
+{
+	sqlite3_stmt *q = NULL;
+	uint8_t state[STATE_BYTES];
+	int status = gg_sql_prepare(h->db, "UPDATE signals SET state=? WHERE id=?", &q, NULL);
+	if (status < 0)
+		return status;
+	sqlite3_bind_blob(q, 1, state, (int)write_state(&s->fresh, state), SQLITE_TRANSIENT);
+	sqlite3_bind_int64(q, 2, s->id);
+	status = gg_sql_done(q);
+	sqlite3_finalize(q);
+	return status;
 }
 
 /* ---- storing ---- */
@@ -107,8 +228,10 @@ static int store_block(struct gg_history *h, struct gg_history_signal *s, struct
 	sqlite3_stmt *q = h->insert_block;
 	const struct gg_block *k = &b->block;
 	struct gg_summary sum = {0};
+	int status = gg_history_note_block(h, s, k);
 	gg_buf_clear(&h->packed);
-	int status = gg_block_encode(k, &h->packed);
+	if (status == 0)
+		status = gg_block_encode(h->coder, k, &h->packed);
 	if (status < 0)
 		return status;
 	gg_summary_block(&sum, k, 0, k->count);
@@ -147,7 +270,9 @@ static int store_block(struct gg_history *h, struct gg_history_signal *s, struct
 static int store_signal(struct gg_history *h, struct gg_history_signal *s)
 {
 	const struct gg_signal_info *info = h->o.names->signal(h->o.names->arg, s->index);
+	uint8_t state[STATE_BYTES];
 	int status = 0;
+	s->fresh = s->state;
 	if (!s->id) {
 		gg_sql_text(h->insert_signal, 1, info->name);
 		gg_sql_text(h->insert_signal, 2, gg_str(info->unit));
@@ -167,6 +292,7 @@ static int store_signal(struct gg_history *h, struct gg_history_signal *s)
 	gg_sql_text(h->update_signal, 4, gg_str(info->unit));
 	gg_sql_text(h->update_signal, 5, gg_str(info->title));
 	sqlite3_bind_int(h->update_signal, 6, info->type);
+	sqlite3_bind_blob(h->update_signal, 7, state, (int)write_state(&s->fresh, state), SQLITE_TRANSIENT);
 	return gg_sql_done(h->update_signal);
 }
 
@@ -190,8 +316,12 @@ static bool close_due(struct gg_history *h, bool all, uint64_t *ret_cursor)
 			continue;
 		if (all || is_due(h, s->open, now) || is_due(h, s->late, now))
 			gg_history_close_blocks(s);
-		for (struct gg_open_block *b = s->closed; b; b = b->next)
+		for (struct gg_open_block *b = s->closed; b; b = b->next) {
 			gg_block_sort(&b->block);
+			uint32_t gone = gg_block_unique(&b->block);
+			h->stats.twice += gone;
+			h->stats.open_samples -= gone;
+		}
 		any |= s->closed || (!s->id && s->open);
 		if (s->open && s->open->first_position < cursor)
 			cursor = s->open->first_position;
@@ -209,6 +339,8 @@ static void forget_closed(struct gg_history *h)
 	pthread_mutex_lock(&h->lock);
 	for (uint32_t i = 0; i < h->signals_cap; i++) {
 		struct gg_history_signal *s = h->signals[i];
+		if (s && s->closed)
+			s->state = s->fresh;
 		for (struct gg_open_block *b; s && (b = s->closed);) {
 			s->closed = b->next;
 			h->stats.open_bytes -= gg_block_memory(&b->block);
@@ -243,54 +375,18 @@ static int write_all(struct gg_history *h, uint64_t cursor)
 	return status == 0 ? gg_sql_run(h->db, "COMMIT") : status;
 }
 
-/* ---- retention ---- */
-
-static uint64_t file_bytes(struct gg_history *h)
-{
-	uint64_t pages = read_number(h->db, "PRAGMA page_count"),
-		 free_pages = read_number(h->db, "PRAGMA freelist_count");
-	return (pages - free_pages) * read_number(h->db, "PRAGMA page_size");
-}
-
-static int drop_oldest(struct gg_history *h, const char *condition)
-{
-	char sql[200];
-	snprintf(sql, sizeof sql,
-		"DELETE FROM blocks WHERE id IN (SELECT id FROM blocks ORDER BY id LIMIT %d) %s",
-		DELETE_AT_ONCE, condition);
-	int status = gg_sql_run(h->db, sql);
-	return status < 0 ? status : sqlite3_changes(h->db);
-}
-
-static void retain(struct gg_history *h)
-{
-	int gone = 0, n = 1;
-	uint64_t size = file_bytes(h);
-	if (size > h->o.keep_bytes)
-		while ((n = drop_oldest(h, "")) > 0 && file_bytes(h) > h->o.keep_bytes)
-			gone += n;
-	if (h->o.keep_ns > 0) {
-		char condition[64];
-		snprintf(condition, sizeof condition, "AND t1 < %lld",
-			(long long)(gg_clock_utc(h->o.clock) - h->o.keep_ns));
-		while ((n = drop_oldest(h, condition)) == DELETE_AT_ONCE)
-			gone += n;
-		gone += n > 0 ? n : 0;
-	}
-	if (gone > 0)
-		gg_sql_run(h->db, "PRAGMA incremental_vacuum(256)");
-	pthread_mutex_lock(&h->lock);
-	h->stats.disk_bytes = file_bytes(h);
-	pthread_mutex_unlock(&h->lock);
-}
-
 int gg_history_store(struct gg_history *h, bool all)
 {
 	uint64_t cursor;
 	int64_t now = gg_clock_monotonic(h->o.clock);
 	bool any = close_due(h, all, &cursor);
-	if (!any && (cursor == h->stored_cursor || (now < h->next_cursor && !all)))
+	if (all)
+		h->retain_at = 0;
+	if (!any && (cursor == h->stored_cursor || (now < h->next_cursor && !all))) {
+		gg_history_roll(h);
+		gg_history_retain(h);
 		return 0;
+	}
 	uint32_t count = h->signals_cap;
 	int64_t *ids GG_CLEANUP(gg_free_p) = calloc(count + 1, sizeof *ids);
 	if (!ids)
@@ -307,7 +403,8 @@ int gg_history_store(struct gg_history *h, bool all)
 		h->stats.failed++;
 		pthread_mutex_unlock(&h->lock);
 		if (status == -ENOSPC)
-			drop_oldest(h, "");
+			gg_sql_run(h->db, "DELETE FROM blocks WHERE id IN (SELECT id FROM blocks ORDER BY id "
+					  "LIMIT 64)");
 		return status;
 	}
 	h->stored_cursor = cursor;
@@ -315,7 +412,7 @@ int gg_history_store(struct gg_history *h, bool all)
 	forget_closed(h);
 	if (h->journal)
 		gg_journal_pin(h->journal, "history", cursor, /* forever= */ false);
-	if (any)
-		retain(h);
+	gg_history_roll(h);
+	gg_history_retain(h);
 	return 0;
 }

@@ -19,6 +19,9 @@
 
 #include <time.h>
 
+/* When rollups are behind, the next turn is that soon: half of the time goes to them. */
+static const int64_t hurry_ns = 200 * GG_NS_PER_MS;
+
 /* ---- filling ---- */
 
 static struct gg_history_signal *signal_at(struct gg_history *h, uint32_t index)
@@ -137,7 +140,7 @@ static void wait_for_more(struct gg_history *h, int64_t until_ns, bool stalled)
 {
 	struct timespec until = {until_ns / GG_NS_PER_S, until_ns % GG_NS_PER_S};
 	pthread_mutex_lock(&h->lock);
-	while (!h->stop && (stalled || h->head <= h->read_to) && h->flush_wanted == h->flushes)
+	while (!h->stop && (stalled || h->head <= h->read_to) && h->flush_wanted == h->flushes && !h->wishes)
 		if (pthread_cond_timedwait(&h->wake, &h->lock, &until) == ETIMEDOUT)
 			break;
 	pthread_mutex_unlock(&h->lock);
@@ -183,12 +186,30 @@ static void store_if_due(struct gg_history *h, bool stopping)
 	if (!due && now < h->next_flush)
 		return;
 	int status = gg_history_store(h, all);
-	h->next_flush = now + h->o.flush_ns;
 	pthread_mutex_lock(&h->lock);
+	h->next_flush = now + (h->stats.rolling && h->o.flush_ns > hurry_ns ? hurry_ns : h->o.flush_ns);
 	h->flushes = wanted;
 	h->flush_status = status;
 	pthread_cond_broadcast(&h->idle);
 	pthread_mutex_unlock(&h->lock);
+}
+
+/* What somebody wants deleted; those who wait are told also when the thread ends. */
+static void grant_wishes(struct gg_history *h)
+{
+	for (;;) {
+		pthread_mutex_lock(&h->lock);
+		struct gg_history_wish *w = h->wishes;
+		pthread_mutex_unlock(&h->lock);
+		if (!w)
+			return;
+		gg_history_grant(h, w);
+		pthread_mutex_lock(&h->lock);
+		h->wishes = w->next;
+		w->done = true;
+		pthread_cond_broadcast(&h->idle);
+		pthread_mutex_unlock(&h->lock);
+	}
 }
 
 static bool backed_up(struct gg_history *h)
@@ -212,6 +233,7 @@ static void *run(void *arg)
 		stop = h->stop;
 		pthread_mutex_unlock(&h->lock);
 		store_if_due(h, stop);
+		grant_wishes(h);
 	}
 	return NULL;
 }
@@ -249,6 +271,60 @@ static void set_defaults(struct gg_history_options *o)
 		o->clock = &gg_clock_system;
 }
 
+/* Errors: -ENOMEM; what was copied is freed with the rules. */
+static int copy_texts(
+	const struct gg_str *from, size_t count, const struct gg_str **ret_to, size_t *ret_count)
+{
+	struct gg_str *to = calloc(count + 1, sizeof *to);
+	*ret_to = to;
+	*ret_count = 0;
+	for (size_t i = 0; to && i < count; i++) {
+		char *text = gg_str_dup(from[i]);
+		if (!text)
+			return -ENOMEM;
+		to[(*ret_count)++] = gg_str(text);
+	}
+	return to ? 0 : -ENOMEM;
+}
+
+/* Copies the rules, and adds the one for all signals that have none. */
+static int copy_rules(struct gg_history_options *o)
+{
+	const struct gg_history_keep *from = o->keep;
+	size_t count = o->keep_count;
+	struct gg_history_keep *rules = calloc(count + 1, sizeof *rules);
+	int status = rules ? 0 : -ENOMEM;
+	o->keep = rules;
+	o->keep_count = rules ? count + 1 : 0;
+	for (size_t i = 0; i < count && status == 0; i++) {
+		memcpy(rules[i].age_ns, from[i].age_ns, sizeof rules[i].age_ns);
+		status = copy_texts(
+			from[i].select, from[i].select_count, &rules[i].select, &rules[i].select_count);
+		if (status == 0 && from[i].devices)
+			status = copy_texts(from[i].devices, from[i].device_count, &rules[i].devices,
+				&rules[i].device_count);
+	}
+	for (int level = 0; level < GG_LEVELS && rules; level++)
+		rules[count].age_ns[level] = o->keep_ns;
+	return status;
+}
+
+static void free_texts(const struct gg_str *texts, size_t count)
+{
+	for (size_t i = 0; texts && i < count; i++)
+		free((char *)(uintptr_t)texts[i].p);
+	free((void *)(uintptr_t)texts);
+}
+
+static void free_rules(struct gg_history_options *o)
+{
+	for (size_t i = 0; i < o->keep_count; i++) {
+		free_texts(o->keep[i].select, o->keep[i].select_count);
+		free_texts(o->keep[i].devices, o->keep[i].device_count);
+	}
+	free((void *)(uintptr_t)o->keep);
+}
+
 int gg_history_open(const struct gg_history_options *o, struct gg_history **ret_history, struct gg_error *e)
 {
 	struct gg_history *h = calloc(1, sizeof *h);
@@ -257,6 +333,11 @@ int gg_history_open(const struct gg_history_options *o, struct gg_history **ret_
 	h->o = *o;
 	set_defaults(&h->o);
 	h->packed = GG_BUF(40U << 20);
+	h->coder = gg_block_coder_new();
+	gg_rollup_init(&h->rollup);
+	int status = copy_rules(&h->o);
+	if (!h->coder)
+		status = -ENOMEM;
 	pthread_condattr_t attr;
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -265,8 +346,8 @@ int gg_history_open(const struct gg_history_options *o, struct gg_history **ret_
 	pthread_cond_init(&h->idle, NULL);
 	pthread_condattr_destroy(&attr);
 	h->path = strdup(o->path);
-	int status = h->path ? gg_sql_open(h->path, /* read_only= */ false, &h->db, e)
-			     : gg_error_set(e, -ENOMEM, "out of memory");
+	status = h->path && status == 0 ? gg_sql_open(h->path, /* read_only= */ false, &h->db, e)
+					: gg_error_set(e, -ENOMEM, "out of memory");
 	if (status == 0)
 		status = gg_history_prepare(h, e);
 	if (status < 0) {
@@ -366,6 +447,9 @@ void gg_history_free(struct gg_history *h)
 	}
 	free(h->signals);
 	gg_buf_done(&h->packed);
+	gg_block_coder_free(h->coder);
+	gg_rollup_done(&h->rollup);
+	free_rules(&h->o);
 	pthread_mutex_destroy(&h->lock);
 	pthread_cond_destroy(&h->wake);
 	pthread_cond_destroy(&h->idle);

@@ -121,6 +121,25 @@ uint64_t gg_journal_begin(const struct gg_journal *j);
 int gg_journal_pin(struct gg_journal *j, const char *name, uint64_t position, bool forever);
 void gg_journal_unpin(struct gg_journal *j, const char *name);
 
+/* What is to be taken out for good. */
+struct gg_journal_wish {
+	void *arg;
+	int64_t from, to; /* of samples, both included */
+	bool (*signal)(void *arg, uint32_t index);
+	/* Is this event, checkpoint or kept record to go as well? May be NULL. */
+	bool (*record)(void *arg, const struct gg_record *r);
+};
+
+struct gg_journal_erased {
+	uint64_t samples, records, segments; /* taken out; records and segments that were changed */
+};
+
+/* Takes samples and records out of all segments and waits for it (seconds for a GiB). Names of signals stay
+ * until their segment goes. Thread: any but the journal's. Errors: -ENOSPC and others of the disk; what was
+ * done until then is done. */
+int gg_journal_erase(
+	struct gg_journal *j, const struct gg_journal_wish *wish, struct gg_journal_erased *ret_erased);
+
 struct gg_journal_stats {
 	enum gg_journal_state state;
 	uint64_t samples, records; /* synced since the start */

@@ -92,6 +92,7 @@ struct gg_journal {
 	struct gg_entries queue;
 	uint64_t new_bytes;                    /* in the queue since the thread last took it */
 	uint64_t queued_bytes, accepted, done; /* bytes and numbers of entries, queued or unsynced */
+	uint64_t ends_wanted, ends; /* numbers of wishes to end the segment, and of those granted */
 	bool stop, hurry, names_changed;
 	bool urgent; /* it has been woken, or is to look before its next turn is due */
 	bool asleep; /* nothing came of late: the next entry has to wake it */
@@ -173,6 +174,9 @@ void gg_journal_end_segment(struct gg_journal *j);
 void gg_journal_return(struct gg_receipt *r, int status);
 /* All entries of the list are safe: ids, receipts, followers. */
 void gg_journal_deliver(struct gg_journal *j, struct gg_entries *l);
+
+/* journal_erase.c: removes what a power cut left of an erasure. */
+void gg_journal_sweep(const char *dir);
 
 /* journal_retain.c; urgent: the disk is full, take all that nobody needs. Returns how many went. */
 unsigned gg_journal_retain(struct gg_journal *j, bool urgent);

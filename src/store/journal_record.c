@@ -275,6 +275,15 @@ static bool read_value(struct decoding *d, unsigned code, struct gg_sample *s)
 	}
 }
 
+/* Zeros are where samples were that were deleted (journal_erase.c). */
+static bool ends_in_zeros(struct gg_reader *r)
+{
+	uint8_t any = 0;
+	while (gg_reader_left(r) > 0)
+		any |= gg_read_u8(r);
+	return any == 0;
+}
+
 /* Appends the next sample to the batch, or leaves it out when its signal has no index. */
 static bool read_sample(struct decoding *d)
 {
@@ -326,7 +335,7 @@ int gg_batch_decode(
 	bool good = d.b->capacity >= count && d.b->tail_cap >= strings;
 	for (uint64_t i = 0; i < count && good; i++)
 		good = read_sample(&d);
-	if (!good || gg_reader_left(&d.r) > 0) {
+	if (!good || !ends_in_zeros(&d.r)) {
 		gg_batch_unref(d.b);
 		return -EINVAL;
 	}

@@ -194,6 +194,22 @@ static void take_queue(
 	pthread_mutex_unlock(&j->lock);
 }
 
+/* Somebody waits for the segment to be whole (journal_erase.c). */
+static void end_if_wanted(struct gg_journal *j)
+{
+	pthread_mutex_lock(&j->lock);
+	uint64_t wanted = j->ends_wanted;
+	bool any = wanted != j->ends;
+	pthread_mutex_unlock(&j->lock);
+	if (!any)
+		return;
+	gg_journal_end_segment(j);
+	pthread_mutex_lock(&j->lock);
+	j->ends = wanted;
+	pthread_cond_broadcast(&j->idle);
+	pthread_mutex_unlock(&j->lock);
+}
+
 static void *run(void *arg)
 {
 	setpriority(PRIO_PROCESS, 0, 2); /* of this thread: what reacts goes first */
@@ -210,6 +226,7 @@ static void *run(void *arg)
 		int64_t now = gg_clock_monotonic(j->o.clock);
 		if (hurry || stop || now >= sync_due(j))
 			gg_journal_commit(j);
+		end_if_wanted(j);
 		if (j->state != GG_JOURNAL_OK && now >= j->retry_at && !stop)
 			gg_journal_probe(j);
 		if (now >= j->retained_at + retain_every_ns) {
@@ -288,6 +305,7 @@ static int find_segments(struct gg_journal *j, struct gg_error *e)
 {
 	if (mkdir(j->dir, 0750) < 0 && errno != EEXIST)
 		return gg_error_set(e, -errno, "folder %s can't be made: %s", j->dir, strerror(errno));
+	gg_journal_sweep(j->dir);
 	j->segments.may_remove = true;
 	int status = gg_segment_list_load(&j->segments, j->dir);
 	if (status < 0)

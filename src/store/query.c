@@ -5,35 +5,18 @@
  * SQLite may build, and a progress handler that looks at the clock.
  */
 #include "base/clock.h"
+#include "store/query_memory.h"
 #include "store/query_private.h"
 
 #include <stdatomic.h>
 
 enum { COLUMNS_MAX = 200, PROGRESS_STEPS = 1000, SQL_MAX = 64 << 10, VALUE_MAX = 16 << 20 };
 
-static const char no_catalog[] =
-	"CREATE TEMP VIEW devices AS SELECT '' AS id, '' AS title, '' AS labels, 0 AS enabled, '' AS created,"
-	" '' AS last_seen WHERE 0;"
-	"CREATE TEMP VIEW events AS SELECT 0 AS id, '' AS kind, '' AS key, '' AS severity, '' AS state, '' "
-	"AS title, '' AS message,"
-	" '' AS device, '' AS signal, 0 AS count, '' AS opened, '' AS updated, '' AS acknowledged,"
-	" '' AS acknowledged_by, '' AS cleared, '' AS trace WHERE 0";
-
-static const char views[] =
-	"CREATE TEMP VIEW devices AS SELECT id, title, labels, enabled, gg_time(created_ns) AS created,"
-	" gg_time(last_seen_ns) AS last_seen FROM main.devices;"
-	"CREATE TEMP VIEW events AS SELECT id, kind, key,"
-	" CASE severity WHEN 0 THEN 'information' WHEN 1 THEN 'warning' ELSE 'critical' END AS severity,"
-	" CASE state WHEN 0 THEN 'open' WHEN 1 THEN 'acknowledged' ELSE 'cleared' END AS state, title, "
-	"message, device, signal,"
-	" count, gg_time(opened_ns) AS opened, gg_time(updated_ns) AS updated,"
-	" gg_time(acknowledged_ns) AS acknowledged, acknowledged_by, gg_time(cleared_ns) AS cleared, trace"
-	" FROM main.events";
-
 struct watch {
 	int64_t deadline;
 	const _Atomic bool *cancelled;
 	bool late;
+	struct gg_query_memory memory;
 };
 
 static int progress(void *arg)
@@ -43,62 +26,47 @@ static int progress(void *arg)
 	return w->late || (w->cancelled && atomic_load(w->cancelled));
 }
 
-static bool is_one_of(const char *word, const char *const *list)
+static bool is_banned(const char *function)
 {
-	for (; word && *list; list++)
-		if (sqlite3_stricmp(word, *list) == 0)
+	static const char *const banned[] = {
+		"load_extension", "fts3_tokenizer", "writefile", "readfile", "edit"};
+	for (size_t i = 0; i < GG_COUNT(banned); i++)
+		if (function && sqlite3_stricmp(function, banned[i]) == 0)
 			return true;
 	return false;
-}
-
-/*
- * By table and column, not by the view through which it is read: a query can give its own names to that. A
- * table of which no column is read (count(*)) may be a name the query made itself.
- */
-static bool may_read(const char *table, const char *column)
-{
-	static const char *const open[] = {"samples", "signals", "events", "json_each", "json_tree", NULL};
-	static const char *const closed[] = {"tokens", "revisions", "meta", "cursors", "comments",
-		"sqlite_master", "sqlite_schema", "sqlite_temp_master", "sqlite_temp_schema",
-		"sqlite_sequence", NULL};
-	static const char *const secret[] = {"credential", "credential_kind", NULL};
-	if (is_one_of(table, open))
-		return true;
-	if (sqlite3_stricmp(table, "devices") == 0)
-		return !is_one_of(column, secret);
-	return column && !*column && !is_one_of(table, closed) && sqlite3_strnicmp(table, "pragma_", 7) != 0;
 }
 
 static int authorize(GG_UNUSED void *arg, int action, const char *first, const char *second,
 	GG_UNUSED const char *database, GG_UNUSED const char *view)
 {
-	static const char *const banned[] = {
-		"load_extension", "fts3_tokenizer", "writefile", "readfile", "edit", NULL};
 	switch (action) {
 	case SQLITE_SELECT:
 	case SQLITE_RECURSIVE:
 		return SQLITE_OK;
 	case SQLITE_FUNCTION:
-		return is_one_of(second, banned) ? SQLITE_DENY : SQLITE_OK;
+		return is_banned(second) ? SQLITE_DENY : SQLITE_OK;
 	case SQLITE_READ:
-		return may_read(first, second) ? SQLITE_OK : SQLITE_DENY;
+		return gg_query_may_read(first, second) ? SQLITE_OK : SQLITE_DENY;
 	default:
 		return SQLITE_DENY;
 	}
 }
 
-static int connect(
-	const struct gg_query_source *source, struct watch *w, sqlite3 **ret_db, struct gg_error *e)
+static int connect(const struct gg_query_source *source, struct gg_str sql, struct watch *w, sqlite3 **ret_db,
+	struct gg_error *e)
 {
 	sqlite3 *db = NULL;
 	int status = source->catalog_path ? gg_sql_open(source->catalog_path, /* read_only= */ true, &db, e)
 					  : gg_sql_errno(sqlite3_open(":memory:", &db));
+	/* what does not fit is refused, and no disk fills with temporary files */
+	if (status == 0)
+		status = gg_sql_run(db, "PRAGMA temp_store=MEMORY");
 	if (status == 0)
 		status = gg_query_add_functions(db);
 	if (status == 0)
 		status = gg_query_add_tables(db, source);
 	if (status == 0)
-		status = gg_sql_run(db, source->catalog_path ? views : no_catalog);
+		status = gg_query_add_views(db, source, sql);
 	if (status < 0) {
 		if (e && !e->code)
 			gg_error_set(e, status, "the query can't be prepared: %s", sqlite3_errmsg(db));
@@ -118,22 +86,50 @@ static int connect(
 	return 0;
 }
 
-static int explain(sqlite3 *db, int code, const struct watch *w, int64_t timeout_ns, struct gg_error *e)
+/* Where SQLite says it is, and what may have been meant. */
+static int explain_mistake(sqlite3 *db, struct gg_str sql, struct gg_error *e)
+{
+	const char *text = sqlite3_errmsg(db), *near = gg_query_nearest(gg_str(text));
+	int offset = sqlite3_error_offset(db);
+	unsigned line = 1, column = 1;
+	char hint[80] = "";
+	if (near)
+		snprintf(hint, sizeof hint, "; did you mean %s?", near);
+	if (offset < 0 || (size_t)offset > sql.len)
+		return gg_error_set(e, -EINVAL, "%s%s", text, hint);
+	for (int i = 0; i < offset; i++) {
+		column = sql.p[i] == '\n' ? 1 : column + ((sql.p[i] & 0xc0) != 0x80);
+		line += sql.p[i] == '\n';
+	}
+	return gg_error_set(e, -EINVAL, "%s, at line %u, column %u%s", text, line, column, hint);
+}
+
+static int explain(sqlite3 *db, int code, struct gg_str sql, const struct gg_query_limits *l,
+	const struct watch *w, struct gg_error *e)
 {
 	char text[64];
 	switch (code & 0xff) {
 	case SQLITE_INTERRUPT:
-		gg_format_duration(text, sizeof text, timeout_ns);
+		gg_format_duration(text, sizeof text, l->timeout_ns);
 		return w->late ? gg_error_set(e, -ETIMEDOUT, "the query took longer than %s", text)
 			       : gg_error_set(e, -ECANCELED, "the query was cancelled");
 	case SQLITE_AUTH:
-		return gg_error_set(e, -EPERM, "%s: only samples, signals, devices and events can be read",
+		return gg_error_set(e, -EPERM,
+			"%s: only samples, rollups, signals, devices, labels, events and revisions can be "
+			"read",
 			sqlite3_errmsg(db));
+	case SQLITE_NOMEM:
+		if (w->memory.refused)
+			return gg_error_set(e, -E2BIG,
+				"the query needs more than %lld MiB of memory: ask for less, or without "
+				"sorting and grouping so much at once",
+				(long long)(w->memory.limit >> 20));
+		return gg_error_set(e, -ENOMEM, "out of memory");
 	case SQLITE_ERROR:
 	case SQLITE_RANGE:
 	case SQLITE_TOOBIG:
 	case SQLITE_MISMATCH:
-		return gg_error_set(e, -EINVAL, "%s", sqlite3_errmsg(db));
+		return explain_mistake(db, sql, e);
 	default:
 		return gg_error_set(e, gg_sql_errno(code), "%s", sqlite3_errmsg(db));
 	}
@@ -208,6 +204,30 @@ static int check_statement(sqlite3_stmt *s, const char *tail, const struct gg_st
 	return 0;
 }
 
+static int run(const struct gg_query_source *source, struct gg_str sql, const struct gg_query_limits *l,
+	struct watch *w, const struct gg_query_output *output, bool *ret_truncated, struct gg_error *e)
+{
+	sqlite3 *db = NULL;
+	sqlite3_stmt *s = NULL;
+	const char *tail = sql.p;
+	int status = connect(source, sql, w, &db, e);
+	if (status < 0)
+		return status;
+	int code = sqlite3_prepare_v2(db, sql.p, (int)sql.len, &s, &tail);
+	if (code != SQLITE_OK)
+		status = explain(db, code, sql, l, w, e);
+	else
+		status = check_statement(s, tail, sql, e);
+	if (status == 0) {
+		code = output_rows(s, l, output, ret_truncated);
+		if (code != SQLITE_DONE && code != SQLITE_ROW)
+			status = explain(db, code, sql, l, w, e);
+	}
+	sqlite3_finalize(s);
+	sqlite3_close(db);
+	return status;
+}
+
 int gg_query_run(const struct gg_query_source *source, struct gg_str sql,
 	const struct gg_query_limits *limits, const struct gg_query_output *output, bool *ret_truncated,
 	struct gg_error *e)
@@ -216,27 +236,16 @@ int gg_query_run(const struct gg_query_source *source, struct gg_str sql,
 	l.timeout_ns = l.timeout_ns ? l.timeout_ns : 10 * GG_NS_PER_S;
 	l.rows = l.rows ? l.rows : 100000;
 	l.bytes = l.bytes ? l.bytes : 64U << 20;
-	struct watch w = {gg_clock_monotonic(&gg_clock_system) + l.timeout_ns, l.cancelled, false};
-	sqlite3 *db = NULL;
-	sqlite3_stmt *s = NULL;
-	const char *tail = sql.p;
+	l.memory = l.memory ? l.memory : 64U << 20;
+	struct watch w = {.deadline = gg_clock_monotonic(&gg_clock_system) + l.timeout_ns,
+		.cancelled = l.cancelled,
+		.memory = {.limit = (int64_t)gg_min_size(l.memory, INT64_MAX)}};
 	if (sql.len > SQL_MAX)
 		return gg_error_set(e, -EINVAL, "the query is longer than 64 KiB");
-	int status = connect(source, &w, &db, e);
-	if (status < 0)
-		return status;
 	*ret_truncated = false;
-	int code = sqlite3_prepare_v2(db, sql.p, (int)sql.len, &s, &tail);
-	if (code != SQLITE_OK)
-		status = explain(db, code, &w, l.timeout_ns, e);
-	else
-		status = check_statement(s, tail, sql, e);
-	if (status == 0) {
-		code = output_rows(s, &l, output, ret_truncated);
-		if (code != SQLITE_DONE && code != SQLITE_ROW)
-			status = explain(db, code, &w, l.timeout_ns, e);
-	}
-	sqlite3_finalize(s);
-	sqlite3_close(db);
+	gg_query_memory_setup();
+	gg_query_memory_count(&w.memory);
+	int status = run(source, sql, &l, &w, output, ret_truncated, e);
+	gg_query_memory_count(NULL);
 	return status;
 }

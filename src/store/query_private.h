@@ -7,6 +7,23 @@
 
 /* query_tables.c: the virtual tables samples and signals. source must outlive the connection. */
 int gg_query_add_tables(sqlite3 *db, const struct gg_query_source *source);
+/* Opens a reader; returns SQLite's code, with the table's message. */
+int gg_query_open_reader(
+	const struct gg_query_source *source, sqlite3_vtab *base, struct gg_history_reader **ret_reader);
+/* Sets the table's message; returns code. */
+int gg_query_failed(sqlite3_vtab_cursor *c, int code, const char *text);
+int gg_query_read_failed(sqlite3_vtab_cursor *c, int status);
+void gg_query_result_text(sqlite3_context *to, struct gg_str s);
+
+/* query_rollups.c: the virtual table rollups. Returns SQLite's code. */
+int gg_query_add_rollups(sqlite3 *db, const struct gg_query_source *source);
+
+/* query_schema.c: the views over the catalog, and the revisions when the query speaks of them. */
+int gg_query_add_views(sqlite3 *db, const struct gg_query_source *source, struct gg_str sql);
+/* May a query read this column (empty: none of them) of this table? */
+bool gg_query_may_read(const char *table, const char *column);
+/* The known name nearest to one that SQLite complains of; NULL when none is near. */
+const char *gg_query_nearest(struct gg_str message);
 
 /* query_time.c */
 enum { GG_QUERY_TIME = 40 };
@@ -14,7 +31,7 @@ enum { GG_QUERY_TIME = 40 };
 size_t gg_query_time_text(char to[GG_QUERY_TIME], int64_t ns);
 /* Text or number as ns. Errors: -EINVAL, -ENOENT for NULL. */
 int gg_query_time_value(sqlite3_value *v, int64_t *ret_ns);
-/* The functions gg_time(ns) and bucket(width, time). */
+/* The functions of time: bucket(), ago(), iso(), ... */
 int gg_query_add_functions(sqlite3 *db);
 
 #endif

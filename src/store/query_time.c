@@ -69,31 +69,74 @@ static void time_function(sqlite3_context *c, GG_UNUSED int count, sqlite3_value
 		result_time(c, sqlite3_value_int64(values[0]));
 }
 
+/* A duration out of an argument; false: the query was told what is wrong. */
+static bool take_duration(sqlite3_context *c, sqlite3_value *v, const char *function, int64_t *ret_ns)
+{
+	char message[80];
+	const void *text = sqlite3_value_text(v);
+	struct gg_str duration = gg_str_n(text ? text : "", text ? (size_t)sqlite3_value_bytes(v) : 0);
+	if (gg_parse_duration(duration, ret_ns) == 0 && *ret_ns > 0)
+		return true;
+	snprintf(message, sizeof message, "%s: expected a duration such as '5min'", function);
+	sqlite3_result_error(c, message, -1);
+	return false;
+}
+
+/* A time out of an argument; false: it is NULL, as the result will be, or wrong. */
+static bool take_time(sqlite3_context *c, sqlite3_value *v, const char *function, int64_t *ret_ns)
+{
+	char message[80];
+	int status = gg_query_time_value(v, ret_ns);
+	if (status == -EINVAL) {
+		snprintf(message, sizeof message, "%s: expected a time", function);
+		sqlite3_result_error(c, message, -1);
+	}
+	return status == 0;
+}
+
 static void bucket_function(sqlite3_context *c, GG_UNUSED int count, sqlite3_value **values)
 {
 	int64_t width, ns;
-	const void *text = sqlite3_value_text(values[0]);
-	struct gg_str duration =
-		gg_str_n(text ? text : "", text ? (size_t)sqlite3_value_bytes(values[0]) : 0);
-	if (gg_parse_duration(duration, &width) < 0 || width <= 0) {
-		sqlite3_result_error(c, "bucket: expected a duration such as '5min'", -1);
-		return;
-	}
-	int status = gg_query_time_value(values[1], &ns);
-	if (status == -EINVAL)
-		sqlite3_result_error(c, "bucket: expected a time", -1);
-	if (status < 0)
+	if (!take_duration(c, values[0], "bucket", &width) || !take_time(c, values[1], "bucket", &ns))
 		return;
 	int64_t rest = ns % width;
 	result_time(c, ns - (rest < 0 ? rest + width : rest));
 }
 
+static void ago_function(sqlite3_context *c, GG_UNUSED int count, sqlite3_value **values)
+{
+	int64_t back;
+	if (take_duration(c, values[0], "ago", &back))
+		result_time(c, gg_clock_utc(&gg_clock_system) - back);
+}
+
+static void iso_function(sqlite3_context *c, GG_UNUSED int count, sqlite3_value **values)
+{
+	int64_t ns;
+	if (take_time(c, values[0], "iso", &ns))
+		result_time(c, ns);
+}
+
+static void epoch_function(sqlite3_context *c, GG_UNUSED int count, sqlite3_value **values)
+{
+	int64_t ns;
+	if (take_time(c, values[0], "epoch", &ns))
+		sqlite3_result_double(c, (double)ns / 1e9);
+}
+
 int gg_query_add_functions(sqlite3 *db)
 {
-	int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS;
-	int code = sqlite3_create_function_v2(db, "gg_time", 1, flags, NULL, time_function, NULL, NULL, NULL);
-	if (code == SQLITE_OK)
+	static const struct {
+		const char *name;
+		int count;
+		void (*run)(sqlite3_context *c, int count, sqlite3_value **values);
+	} all[] = {{"gg_time", 1, time_function}, {"bucket", 2, bucket_function},
+		{"time_bucket", 2, bucket_function}, {"iso", 1, iso_function}, {"epoch", 1, epoch_function},
+		{"ago", 1, ago_function}};
+	/* ago() as well: SQLite works it out once, so it is one moment for the whole of a query */
+	int flags = SQLITE_UTF8 | SQLITE_INNOCUOUS | SQLITE_DETERMINISTIC, code = SQLITE_OK;
+	for (size_t i = 0; i < GG_COUNT(all) && code == SQLITE_OK; i++)
 		code = sqlite3_create_function_v2(
-			db, "bucket", 2, flags, NULL, bucket_function, NULL, NULL, NULL);
+			db, all[i].name, all[i].count, flags, NULL, all[i].run, NULL, NULL, NULL);
 	return gg_sql_errno(code);
 }

@@ -2,6 +2,8 @@
 /* See sql.h. */
 #include "store/sql.h"
 
+#include "store/query_memory.h"
+
 enum { BUSY_MS = 5000 };
 
 int gg_sql_errno(int sqlite_code)
@@ -33,6 +35,7 @@ int gg_sql_run(sqlite3 *db, const char *sql)
 int gg_sql_open(const char *path, bool read_only, sqlite3 **ret_db, struct gg_error *e)
 {
 	sqlite3 *db = NULL;
+	gg_query_memory_setup();
 	int flags = SQLITE_OPEN_NOMUTEX |
 		    (read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
 	int code = sqlite3_open_v2(path, &db, flags, NULL);

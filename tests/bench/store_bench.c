@@ -126,6 +126,7 @@ static void bench_history(const struct kind *k, struct gg_batch **all)
 	struct gg_buf bytes = GG_BUF(1 << 30);
 	gg_block_init(&block);
 	gg_block_init(&back);
+	struct gg_block_coder *coder = gg_block_coder_new();
 	double fill = 0, encode = 0, decode = 0, n = (double)ROUNDS * SIGNALS;
 	for (int i = 0; i < SIGNALS; i++)
 		for (int r = 0; r < ROUNDS; r += 1024) {
@@ -136,10 +137,10 @@ static void bench_history(const struct kind *k, struct gg_batch **all)
 			fill += seconds() - start;
 			start = seconds();
 			size_t before = bytes.len;
-			gg_block_encode(&block, &bytes);
+			gg_block_encode(coder, &block, &bytes);
 			encode += seconds() - start;
 			start = seconds();
-			gg_block_decode(&back, gg_str_n(bytes.p + before, bytes.len - before));
+			gg_block_decode(coder, &back, gg_str_n(bytes.p + before, bytes.len - before));
 			decode += seconds() - start;
 		}
 	printf("%-10s history: %5.2f bytes/sample, fill %6.1f M/s, encode %6.1f M/s, decode %6.1f M/s\n",
@@ -147,6 +148,7 @@ static void bench_history(const struct kind *k, struct gg_batch **all)
 	gg_buf_done(&bytes);
 	gg_block_done(&block);
 	gg_block_done(&back);
+	gg_block_coder_free(coder);
 }
 
 static void bench_zstd(const struct kind *k, struct gg_batch **all)

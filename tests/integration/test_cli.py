@@ -40,11 +40,12 @@ def run(*args, env=None, stdin=None, cwd=None):
                           env={**clean, **(env or {})}, cwd=cwd)
 
 
-def on_terminal(*args, columns=60, typed=()):
+def on_terminal(*args, columns=60, typed=(), env=None):
     """Runs it on a terminal of its own; what it showed and its status. typed: pairs (prompt, answer)."""
     pid, fd = pty.fork()
     if pid == 0:
         os.environ["TERM"] = "xterm"
+        os.environ.update(env or {})
         os.execv(BINARY, [BINARY, *args])
     fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
     shown, typed, end = b"", list(typed), time.monotonic() + 30
@@ -241,6 +242,8 @@ class Cli(unittest.TestCase):
                                      "SELECT time, value FROM samples WHERE signal = 'press-1/temperature'"))
         self.assertIn("expected rows with a time", self.bad(1, "query", "--plot", "SELECT 1"))
         self.assertIn("syntax error", self.bad(1, "query", "SELEC 1"))
+        self.assertIn("line 1, column 8; did you mean value?", self.bad(1, "query", "SELECT valu FROM samples"))
+        self.assertIn("rollups", self.good("query", "--schema"))
         self.assertIn("only the first 2 rows", self.cli("query", "--limit", "2", "SELECT ns FROM samples").stderr)
         self.assertIn("in quotes", self.bad(2, "query", "SELECT", "1"))
 
@@ -254,6 +257,21 @@ class Cli(unittest.TestCase):
         with open(path, "w", encoding="utf-8") as f:
             json.dump(config, f, indent=1)
         return path
+
+    def test_a_chart_suits_the_terminal(self):
+        sql = "SELECT signal, time, value FROM samples WHERE signal IN ('press-1/temperature', 'heat/press-1/temperature.max')"
+        wait_until(lambda: self.json("query", sql + " AND signal LIKE 'heat%'"), what="a window's end")
+        shown, status = on_terminal("query", "--plot", sql, "--data", self.gateway.data, columns=70)
+        self.assertEqual(status, 0)
+        self.assertEqual(shown.count("┬"), 2, "one chart for both")
+        self.assertIn("\x1b[36m━━\x1b[0m", shown)
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", shown)
+        self.assertTrue(all(len(line.rstrip("\r")) <= 70 for line in plain.split("\n")), plain)
+        shown, _ = on_terminal("query", "--plot", sql, "--data", self.gateway.data, env={"NO_COLOR": "1"})
+        self.assertNotIn("\x1b[3", shown)
+        self.assertEqual(shown.count("┬"), 4, "a chart for each")
+        shown, _ = on_terminal("query", "--plot", sql, "--data", self.gateway.data, env={"LC_ALL": "C"})
+        self.assertTrue(shown.isascii(), shown)
 
     def test_shows_changes_and_rolls_back_the_configuration(self):
         first = self.json("config", "show")["revision"]
@@ -431,6 +449,32 @@ class Replay(unittest.TestCase):
         after = {name: os.path.getsize(os.path.join(self.gateway.data, "journal", name))
                  for name in os.listdir(os.path.join(self.gateway.data, "journal"))}
         self.assertEqual(before, after)
+
+    def test_any_revision_that_was_in_force_can_be_tried(self):
+        self.play(100)
+
+        def change(config):
+            config["api"] = {"listen": f"127.0.0.1:{self.gateway.http_port}"}
+            config["rules"]["hot"]["when"] = "press-1/temperature > 80"
+        self.assertEqual(run("config", "apply", self.with_change(change), "--data", self.gateway.data).returncode, 0)
+        self.play(100)
+        self.gateway.stop()
+        first, second = self.replay("--revision", "1"), self.replay("--revision", "2")
+        self.assertEqual((first["configuration"], second["configuration"]), ("revision 1", "revision 2"))
+        self.assertTrue(first["difference"])
+        self.assertNotEqual(first["events"]["by_key"], second["events"]["by_key"])
+        hot = next(k for k in first["events"]["by_key"] if k["key"] == "hot")
+        self.assertEqual(hot["replayed"], sum(e["key"] == "hot" for e in first["events"]["replayed"]))
+        self.assertEqual(hot["happened"], sum(e["key"] == "hot" for e in first["events"]["happened"]))
+        text = run("replay", "--revision", "1", "--data", self.gateway.data).stdout
+        for part in ("EVENTS OF", "rule hot", "revision 2 came into force", "FIRST DIFFERENCE" if any(
+                s.get("first_difference") for s in first["signals"]) else "rule hot"):
+            self.assertIn(part, text)
+        for words, status, said in ((("--revision", "9"), 1, "config history"), (("--revision", "x"), 1, "a number"),
+                                    (("--revision", "1", "--config", "x"), 1, "one of them")):
+            done = run("replay", *words, "--data", self.gateway.data)
+            self.assertEqual(done.returncode, status)
+            self.assertIn(said, done.stderr)
 
     def test_a_range_begins_with_the_state_it_had(self):
         self.play(100)
