@@ -80,7 +80,7 @@ static void several_requests_are_under_way_at_once_when_allowed(void **state)
 {
 	(void)state;
 	static char names[20][16];
-	line_options.pipeline = 8;
+	line_options.in_flight = 8;
 	for (unsigned i = 0; i < 20; i++) { /* too far apart to be merged */
 		snprintf(names[i], sizeof names[i], "holding %u", i * 20);
 		add(0, names[i], GG_MODBUS_UINT16);
