@@ -322,6 +322,13 @@ int gg_modbus_take(enum gg_modbus_framing framing, const struct gg_modbus_reques
 					: take_rtu(expect, bytes, len, ret_answer, ret_used);
 }
 
+size_t gg_modbus_answer_bytes(enum gg_modbus_framing framing, const struct gg_modbus_request *r)
+{
+	if (!reads_bits(r->function) && !reads_registers(r->function))
+		return 0;
+	return (framing == GG_MODBUS_TCP ? MBAP : 3U) + 2U + read_bytes(r);
+}
+
 static bool echoes_file(const struct gg_modbus_request *r, const struct gg_modbus_answer *a)
 {
 	struct gg_reader in = gg_reader(a->data, a->len);

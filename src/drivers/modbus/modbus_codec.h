@@ -97,6 +97,9 @@ int gg_modbus_encode(enum gg_modbus_framing framing, uint16_t transaction, const
 int gg_modbus_take(enum gg_modbus_framing framing, const struct gg_modbus_request *expect,
 	const uint8_t *bytes, size_t len, struct gg_modbus_answer *ret_answer, size_t *ret_used);
 
+/* How long the frame of the answer is, exceptions apart; 0: that depends. */
+size_t gg_modbus_answer_bytes(enum gg_modbus_framing framing, const struct gg_modbus_request *r);
+
 /* Does the answer fit the request: unit, function, byte count, echo? Errors: -EBADMSG. */
 int gg_modbus_check(const struct gg_modbus_request *r, const struct gg_modbus_answer *a);
 

@@ -241,13 +241,62 @@ static void quiet_fired(struct gg_timer *t)
 	pump(GG_CONTAINER(t, struct gg_modbus_line, quiet));
 }
 
+/* ---- one wake-up for several answers ---- */
+
+#define PATIENCE_NS (5 * GG_NS_PER_MS)
+
+static void expect(struct gg_modbus_line *l, size_t bytes)
+{
+	if (bytes == l->expected)
+		return;
+	l->expected = bytes;
+	gg_stream_expect(l->stream, bytes);
+}
+
+static void patience_fired(struct gg_timer *t)
+{
+	struct gg_modbus_line *l = GG_CONTAINER(t, struct gg_modbus_line, patience);
+	if (l->open)
+		expect(l, 1);
+}
+
+/* How long all answers under way are together; 1: that is not known, or somebody waits for one of them. */
+static size_t answers_bytes(const struct gg_modbus_line *l)
+{
+	size_t all = 0;
+	for (unsigned i = 0; i < l->in_flight; i++) {
+		size_t bytes = gg_modbus_answer_bytes(l->o.framing, &l->flight[i]->request);
+		if (!bytes || l->flight[i]->urgent)
+			return 1;
+		all += bytes;
+	}
+	return all > l->partial ? all - l->partial : 1;
+}
+
+/* Waking for each answer costs more than the answer. So while several are under way all are waited for, but
+ * not long: one may be missing, or shorter, an exception. */
+static void be_patient(struct gg_modbus_line *l)
+{
+	if (is_rtu(l) || l->o.tls || !l->stream)
+		return;
+	size_t bytes = l->in_flight > 1 ? answers_bytes(l) : 1;
+	expect(l, bytes);
+	if (bytes > 1)
+		gg_timer_start(l->loop, &l->patience, PATIENCE_NS, patience_fired);
+	else
+		gg_timer_stop(&l->patience);
+}
+
 static void pump(struct gg_modbus_line *l)
 {
 	if (l->busy || !l->open || l->closed)
 		return;
 	l->busy = true;
+	unsigned before = l->in_flight;
 	refill(l);
 	l->busy = false;
+	if (l->in_flight != before || l->in_flight < 2)
+		be_patient(l);
 	arm_deadline(l);
 }
 
@@ -302,6 +351,7 @@ static size_t stream_data(void *arg, struct gg_stream *s, const uint8_t *bytes, 
 		if (job) /* else it came too late */
 			answer_came(l, job, &a);
 	}
+	l->partial = len - used;
 	/* A frame has no pause of more than 1.5 characters (SL §2.5.1.1): one that does not go on is torn. */
 	if (l->o.is_serial && l->in_flight && l->heard && used < len) {
 		int64_t torn = gg_loop_now(l->loop) + gg_modbus_serial_silence_ns(l->o.serial.baud) + TORN_NS;
@@ -403,6 +453,8 @@ static void stream_opened(void *arg, struct gg_stream *s)
 	if (l->open)
 		return;
 	l->open = true;
+	l->partial = 0;
+	l->expected = 1;
 	l->answered = false;
 	l->silent = 0;
 	if (!l->up) {
@@ -429,6 +481,7 @@ static void stream_closed(void *arg, struct gg_stream *s, int status, const char
 	l->open = false;
 	gg_timer_stop(&l->deadline);
 	gg_timer_stop(&l->quiet);
+	gg_timer_stop(&l->patience);
 	gg_count(l->stats.reconnects, 1);
 	if (l->in_flight > 1 && l->window > 1) { /* perhaps that was more than it bears */
 		l->window_most = l->window / 2;
@@ -571,6 +624,7 @@ void gg_modbus_line_close(struct gg_modbus_line *l)
 	l->up = l->open = false;
 	gg_timer_stop(&l->deadline);
 	gg_timer_stop(&l->quiet);
+	gg_timer_stop(&l->patience);
 	gg_timer_stop(&l->reconnect);
 	fail_all(l, -ECANCELED);
 	if (l->stream) {

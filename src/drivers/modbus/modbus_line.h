@@ -92,12 +92,14 @@ struct gg_modbus_line {
 	struct gg_modbus_orphan orphans[GG_MODBUS_PIPELINE];
 	unsigned silent;   /* timeouts since the last answer */
 	unsigned attempts; /* to connect, since the last answer */
+	size_t partial;    /* TCP: bytes of an answer that is not whole yet */
+	size_t expected;   /* as the stream was told */
 	size_t heard;      /* RTU: bytes since the request was sent */
 	uint16_t transaction;
 	int64_t quiet_until_ns, answered_ns;
 	int64_t heard_ns[256]; /* of each unit: its last answer */
 	uint64_t random;
-	struct gg_timer deadline, quiet, reconnect;
+	struct gg_timer deadline, quiet, patience, reconnect;
 };
 
 void gg_modbus_line_start(

@@ -126,7 +126,7 @@ static void mistakes_are_told_with_their_place(void **state)
 		{"{ connect: 'tcp://a', signals: { a: { address: 40001, type: string } } }",
 			"needs a length"},
 		{"{ connect: 'tcp://a', signals: { a: { address: 30001, writable: true } } }",
-			"only coils and holding"},
+			"only coils, holding"},
 		{"{ connect: 'tcp://a', signals: { a: { address: 40001, scale: 0 } } }", "scale"},
 		{"{ connect: 'tcp://a', signals: { a: { address: 40001, low: 2, high: 1 } } }",
 			"low is above"},

@@ -26,14 +26,15 @@ struct gg_modbus_limits {
 	uint16_t max_bits;
 };
 
+/* There are a hundred thousand of them. */
 struct gg_modbus_item {
+	uint32_t signal; /* the caller's index */
 	uint8_t table;
+	bool barrier : 1;        /* learnt: no range crosses from the item before to this one */
+	bool refused : 1;        /* learnt: the device does not have it */
+	bool done : 1;           /* the poll under way has its value: for whoever polls */
 	uint16_t address, count; /* registers or bits */
 	uint16_t file;           /* FILE */
-	bool barrier;            /* learnt: no range crosses from the item before to this one */
-	bool refused;            /* learnt: the device does not have it */
-	bool done;               /* the poll under way has its value: for whoever polls */
-	uint32_t signal;         /* the caller's index */
 };
 
 struct gg_modbus_range {

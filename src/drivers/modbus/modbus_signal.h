@@ -19,10 +19,10 @@ struct gg_modbus_signal {
 	const char *name;
 	uint32_t index; /* in the signal table */
 	struct gg_modbus_address at;
+	bool writable, readback;
 	struct gg_modbus_form form;
 	int64_t period_ns;
 	double low, high; /* low == high: not known */
-	bool writable, readback;
 };
 
 extern const char *const gg_modbus_type_names[], *const gg_modbus_order_names[]; /* "auto", ..., NULL */
