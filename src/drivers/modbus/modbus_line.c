@@ -279,6 +279,10 @@ static void be_patient(struct gg_modbus_line *l)
 {
 	if (is_rtu(l) || l->o.tls || !l->stream)
 		return;
+	if (!l->in_flight) { /* the next burst may be of the same size */
+		gg_timer_stop(&l->patience);
+		return;
+	}
 	size_t bytes = l->in_flight > 1 ? answers_bytes(l) : 1;
 	expect(l, bytes);
 	if (bytes > 1)

@@ -34,6 +34,7 @@ static struct gg_modbus_device devices[DEVICES];
 static struct gg_modbus_signal signals[DEVICES][SIGNALS];
 static uint32_t counts[DEVICES];
 static unsigned device_count;
+static unsigned broadcast; /* which device is all of them; 0: none */
 static struct gg_modbus_line_options line_options;
 static struct gg_modbus_device_options device_options;
 
@@ -172,6 +173,10 @@ static inline void begin(void)
 		o.name = names[i];
 		o.index = i;
 		o.unit = (uint8_t)(i + 1);
+		if (broadcast && i == broadcast) {
+			o.unit = 0;
+			o.broadcast = true;
+		}
 		assert_int_equal(gg_modbus_device_init(&devices[i], &o, signals[i], counts[i]), 0);
 		gg_modbus_device_start(&devices[i], &line, &test_ops, NULL);
 	}
@@ -209,6 +214,7 @@ static inline int up(void **state)
 	properties[0] = '\0';
 	memset(&written, 0, sizeof written);
 	no_room = false;
+	broadcast = 0;
 	device_count = 1;
 	line_options = (struct gg_modbus_line_options){.who = "test",
 		.framing = GG_MODBUS_TCP,
