@@ -17,7 +17,9 @@
 
 #include <modbus/modbus.h>
 
-enum { PORTS_MAX = 64 };
+enum { PORTS_MAX = 64, LATE_MAX = 1 << 20 };
+
+static uint32_t late_us[LATE_MAX];
 
 static volatile sig_atomic_t ending;
 
@@ -37,6 +39,12 @@ static int64_t now_ns(void)
 static int number(const char *text)
 {
 	return (int)strtol(text, NULL, 10);
+}
+
+static int by_size(const void *a, const void *b)
+{
+	const uint32_t *x = a, *y = b;
+	return *x < *y ? -1 : *x > *y;
 }
 
 static int poll_unit(modbus_t *line, int unit, int registers)
@@ -61,7 +69,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	int units = number(argv[1]), registers = number(argv[2]);
-	int64_t period_ns = number(argv[3]) * 1000000LL, step_ns = period_ns / (units * ports), late = 0;
+	int64_t period_ns = number(argv[3]) * 1000000LL, step_ns = period_ns / (units * ports);
+	size_t lates = 0;
 	struct sigaction action = {.sa_handler = end};
 	sigaction(SIGTERM, &action, NULL);
 	for (int i = 0; i < ports; i++) {
@@ -77,14 +86,16 @@ int main(int argc, char **argv)
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
 		if (ending)
 			break;
-		late += now_ns() - due > period_ns;
+		if (lates < LATE_MAX)
+			late_us[lates++] = (uint32_t)((now_ns() - due) / 1000);
 		if (poll_unit(lines[turn % ports], (int)(turn / ports % units) + 1, registers) != 0 &&
 			!ending) {
 			fprintf(stderr, "read: %s\n", modbus_strerror(errno));
 			return 1;
 		}
 	}
-	printf("%lld\n", (long long)late);
+	qsort(late_us, lates, sizeof late_us[0], by_size);
+	printf("%u\n", lates ? late_us[lates * 99 / 100] : 0);
 	for (int i = 0; i < ports; i++) {
 		modbus_close(lines[i]);
 		modbus_free(lines[i]);
