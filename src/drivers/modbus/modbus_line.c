@@ -12,14 +12,12 @@
  */
 #include "drivers/modbus/modbus_line.h"
 
-#include "base/log.h"
 #include "base/map.h"
 
 #define HOLD_NS (500 * GG_NS_PER_US) /* how long answers are waited for before more is sent */
 #define TORN_NS (50 * GG_NS_PER_MS)  /* USB adapters hand over what they got every 16 ms */
 
-enum { PROMPT_ENOUGH = 32 }; /* answers for each doubling of the window */
-enum { SILENT_MAX = 3 };     /* timeouts in a row, for each unit behind the line */
+enum { SILENT_MAX = 3 }; /* timeouts in a row, for each unit behind the line */
 
 static void begin(struct gg_modbus_line *l);
 static void pump(struct gg_modbus_line *l);
@@ -93,35 +91,6 @@ int64_t gg_modbus_backoff(int64_t min_ns, int64_t max_ns, unsigned n, uint64_t *
 static bool is_rtu(const struct gg_modbus_line *l)
 {
 	return l->o.framing == GG_MODBUS_RTU;
-}
-
-unsigned gg_modbus_line_window(const struct gg_modbus_line *l)
-{
-	if (is_rtu(l))
-		return 1;
-	return l->o.in_flight ? l->o.in_flight : l->window;
-}
-
-/* What an answer says about how many requests the peer bears at once. */
-static void learn_window(struct gg_modbus_line *l, const struct gg_modbus_job *job, uint8_t exception)
-{
-	int64_t took = gg_loop_now(l->loop) - job->sent_ns;
-	if (is_rtu(l) || l->o.in_flight)
-		return;
-	if (job->alone && l->window > 1) {
-		char where[300];
-		gg_log(GG_INFO, l->o.who, "requests are answered one by one only",
-			GG_S("connection", gg_modbus_line_name(l, where, sizeof where)));
-		l->window = l->window_most = 1;
-	} else if (took > l->o.timeout_ns / 4 || exception == GG_MODBUS_DEVICE_BUSY) {
-		l->window = l->window > 1 ? l->window / 2 : 1; /* what waits there may wait here as well */
-		l->prompt = 0;
-	} else if (took > l->o.timeout_ns / 16) {
-		l->prompt = 0;
-	} else if (++l->prompt >= PROMPT_ENOUGH && l->window < l->window_most) {
-		l->window *= 2;
-		l->prompt = 0;
-	}
 }
 
 static struct gg_modbus_job *take_flight(struct gg_modbus_line *l, unsigned i)
@@ -241,56 +210,6 @@ static void quiet_fired(struct gg_timer *t)
 	pump(GG_CONTAINER(t, struct gg_modbus_line, quiet));
 }
 
-/* ---- one wake-up for several answers ---- */
-
-#define PATIENCE_NS (5 * GG_NS_PER_MS)
-
-static void expect(struct gg_modbus_line *l, size_t bytes)
-{
-	if (bytes == l->expected)
-		return;
-	l->expected = bytes;
-	gg_stream_expect(l->stream, bytes);
-}
-
-static void patience_fired(struct gg_timer *t)
-{
-	struct gg_modbus_line *l = GG_CONTAINER(t, struct gg_modbus_line, patience);
-	if (l->open)
-		expect(l, 1);
-}
-
-/* How long all answers under way are together; 1: that is not known, or somebody waits for one of them. */
-static size_t answers_bytes(const struct gg_modbus_line *l)
-{
-	size_t all = 0;
-	for (unsigned i = 0; i < l->in_flight; i++) {
-		size_t bytes = gg_modbus_answer_bytes(l->o.framing, &l->flight[i]->request);
-		if (!bytes || l->flight[i]->urgent)
-			return 1;
-		all += bytes;
-	}
-	return all > l->partial ? all - l->partial : 1;
-}
-
-/* Waking for each answer costs more than the answer. So while several are under way all are waited for, but
- * not long: one may be missing, or shorter, an exception. */
-static void be_patient(struct gg_modbus_line *l)
-{
-	if (is_rtu(l) || l->o.tls || !l->stream)
-		return;
-	if (!l->in_flight) { /* the next burst may be of the same size */
-		gg_timer_stop(&l->patience);
-		return;
-	}
-	size_t bytes = l->in_flight > 1 ? answers_bytes(l) : 1;
-	expect(l, bytes);
-	if (bytes > 1)
-		gg_timer_start(l->loop, &l->patience, PATIENCE_NS, patience_fired);
-	else
-		gg_timer_stop(&l->patience);
-}
-
 static void pump(struct gg_modbus_line *l)
 {
 	if (l->busy || !l->open || l->closed)
@@ -300,7 +219,7 @@ static void pump(struct gg_modbus_line *l)
 	refill(l);
 	l->busy = false;
 	if (l->in_flight != before || l->in_flight < 2)
-		be_patient(l);
+		gg_modbus_window_wait(l);
 	arm_deadline(l);
 }
 
@@ -314,7 +233,7 @@ static void answer_came(struct gg_modbus_line *l, struct gg_modbus_job *job, str
 	l->attempts = 0;
 	gg_count(status ? l->stats.garbled : a->exception ? l->stats.exceptions : l->stats.answers, 1);
 	gg_histogram_add(l->stats.answer_time, gg_loop_now(l->loop) - job->sent_ns);
-	learn_window(l, job, a->exception);
+	gg_modbus_window_learn(l, job, a->exception);
 	l->answered_ns = l->heard_ns[job->request.unit] = gg_loop_now(l->loop);
 	job->alone = false;
 	stay_quiet(l, 0);
@@ -487,10 +406,7 @@ static void stream_closed(void *arg, struct gg_stream *s, int status, const char
 	gg_timer_stop(&l->quiet);
 	gg_timer_stop(&l->patience);
 	gg_count(l->stats.reconnects, 1);
-	if (l->in_flight > 1 && l->window > 1) { /* perhaps that was more than it bears */
-		l->window_most = l->window / 2;
-		l->window = 1;
-	}
+	gg_modbus_window_broke(l);
 	if (again_at_once) {
 		take_back(l);
 		gg_timer_start(l->loop, &l->reconnect, 0, reconnect_fired);

@@ -119,6 +119,15 @@ void gg_modbus_line_close(struct gg_modbus_line *l);
 /* "10.0.0.7:502" or "/dev/ttyUSB0" */
 const char *gg_modbus_line_name(const struct gg_modbus_line *l, char *to, size_t size);
 
+/* ---- between modbus_line.c and modbus_window.c ---- */
+
+/* What an answer says about how many requests the peer bears at once. */
+void gg_modbus_window_learn(struct gg_modbus_line *l, const struct gg_modbus_job *job, uint8_t exception);
+/* The connection broke. */
+void gg_modbus_window_broke(struct gg_modbus_line *l);
+/* The flight has changed: sets what the stream waits for. */
+void gg_modbus_window_wait(struct gg_modbus_line *l);
+
 /* min doubled n times, at most max, then 20 % more or less by chance, so that many don't come at once. */
 int64_t gg_modbus_backoff(int64_t min_ns, int64_t max_ns, unsigned n, uint64_t *random);
 

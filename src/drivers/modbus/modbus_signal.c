@@ -24,7 +24,7 @@ static uint8_t type_of(const struct gg_modbus_signal_options *o, const struct gg
 }
 
 /* What does not go together, in words; NULL: all is well. */
-static const char *find_clash(const struct gg_modbus_signal_options *o, const struct gg_modbus_signal *s)
+static const char *type_clash(const struct gg_modbus_signal_options *o, const struct gg_modbus_signal *s)
 {
 	bool bits = gg_modbus_table_is_bits(s->at.table);
 	uint8_t type = s->form.type;
@@ -36,22 +36,34 @@ static const char *find_clash(const struct gg_modbus_signal_options *o, const st
 		return "bit goes with type bool";
 	if ((type == GG_MODBUS_STRING) != (o->length > 0))
 		return "a string needs a length, and only a string has one";
-	if (o->scale == 0)
-		return "scale must not be 0";
-	if ((o->scale != 1 || o->offset != 0) && (type == GG_MODBUS_BOOL || type == GG_MODBUS_STRING))
+	if ((o->scale < 1 || o->scale > 1 || o->offset < 0 || o->offset > 0) &&
+		(type == GG_MODBUS_BOOL || type == GG_MODBUS_STRING))
 		return "only numbers can be scaled";
-	if (o->low > o->high)
-		return "low is above high";
-	if (o->writable && s->at.table != GG_MODBUS_COIL && s->at.table != GG_MODBUS_HOLDING &&
-		s->at.table != GG_MODBUS_FILE)
+	return NULL;
+}
+
+static const char *table_clash(const struct gg_modbus_signal_options *o, const struct gg_modbus_signal *s)
+{
+	uint8_t table = s->at.table;
+	if (o->writable && table != GG_MODBUS_COIL && table != GG_MODBUS_HOLDING && table != GG_MODBUS_FILE)
 		return "only coils, holding registers and records of a file can be written";
-	if (o->writable && s->at.table == GG_MODBUS_FILE && o->bit >= 0)
+	if (o->writable && table == GG_MODBUS_FILE && o->bit >= 0)
 		return "a bit of a record can't be written";
-	if (s->at.table == GG_MODBUS_FIFO && type == GG_MODBUS_STRING)
+	if (table == GG_MODBUS_FIFO && s->form.type == GG_MODBUS_STRING)
 		return "a queue holds numbers";
-	if (!bits && s->at.number + gg_modbus_form_registers(&s->form) > 65536U)
+	if (!gg_modbus_table_is_bits(table) && s->at.number + gg_modbus_form_registers(&s->form) > 65536U)
 		return "it ends beyond the last register";
 	return NULL;
+}
+
+static const char *find_clash(const struct gg_modbus_signal_options *o, const struct gg_modbus_signal *s)
+{
+	if (o->scale == 0)
+		return "scale must not be 0";
+	if (o->low > o->high)
+		return "low is above high";
+	const char *clash = type_clash(o, s);
+	return clash ? clash : table_clash(o, s);
 }
 
 int gg_modbus_signal_take(const struct gg_modbus_signal_options *o, int order, int64_t period_ns,
