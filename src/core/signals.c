@@ -15,8 +15,8 @@ struct signal {
 	char *text; /* GG_LAST_TEXT bytes, from the first string on */
 };
 
-/* Names to indices: open addressing over the table's own names, so that none is kept twice. A slot is 0 or index + 1
- * below and bits of the hash above. */
+/* Names to indices: open addressing over the table's own names, so that none is kept twice. A slot is 0 or
+ * index + 1 below and bits of the hash above. */
 struct finder {
 	uint32_t *slots;
 	size_t cap, count;
@@ -28,6 +28,8 @@ struct device {
 	char *id;
 	size_t id_len;
 	_Atomic(void *) owner;
+	_Atomic uint32_t signals; /* how many it has */
+	_Atomic bool disabled;
 };
 
 static struct {
@@ -35,11 +37,14 @@ static struct {
 	struct gg_map devices_by_id;
 	struct finder signals_by_name;
 	struct gg_arena memory; /* of infos; what was known before stays, somebody may be reading it */
+	struct gg_map disabled; /* ids, known or not */
 	_Atomic(struct device *) devices[CHUNKS];
 	_Atomic(struct signal *) signals[CHUNKS];
 	_Atomic uint32_t device_count, signal_count;
 	uint32_t device_limit, signal_limit;
-} table = {.lock = PTHREAD_MUTEX_INITIALIZER, .device_limit = 10000, .signal_limit = 100000,
+} table = {.lock = PTHREAD_MUTEX_INITIALIZER,
+	.device_limit = 10000,
+	.signal_limit = 100000,
 	.memory = {.max = SIZE_MAX}};
 
 static struct signal *signal_at(uint32_t index)
@@ -62,6 +67,43 @@ void gg_signals_limit(uint32_t devices, uint32_t signals)
 	table.device_limit = (uint32_t)gg_min_size(devices, CHUNK * CHUNKS);
 	table.signal_limit = (uint32_t)gg_min_size(signals, CHUNK * CHUNKS);
 	pthread_mutex_unlock(&table.lock);
+}
+
+static void disable_locked(struct device *d)
+{
+	bool disabled = gg_map_find(&table.disabled, gg_str_n(d->id, d->id_len)) != NULL;
+	atomic_store(&d->disabled, disabled);
+}
+
+int gg_devices_disable(const char *const *ids, size_t count)
+{
+	struct gg_map fresh = {0};
+	int rc = 0;
+	for (size_t i = 0; i < count && rc == 0; i++)
+		rc = gg_map_put(&fresh, gg_str(ids[i]), 1);
+	if (rc < 0) {
+		gg_map_done(&fresh);
+		return rc;
+	}
+	pthread_mutex_lock(&table.lock);
+	gg_map_done(&table.disabled);
+	table.disabled = fresh;
+	for (uint32_t i = 0; i < atomic_load(&table.device_count); i++)
+		disable_locked(device_at(i));
+	pthread_mutex_unlock(&table.lock);
+	return 0;
+}
+
+bool gg_device_enabled(uint32_t device)
+{
+	struct device *d = device_at(device);
+	return !d || !atomic_load_explicit(&d->disabled, memory_order_relaxed);
+}
+
+uint32_t gg_device_signals(uint32_t device)
+{
+	struct device *d = device_at(device);
+	return d ? atomic_load(&d->signals) : 0;
 }
 
 static bool name_ok(struct gg_str name, const char *forbidden)
@@ -95,6 +137,7 @@ static int make_device_locked(struct gg_str id, uint32_t *ret_device)
 		free(d->id);
 		return -ENOMEM;
 	}
+	disable_locked(d);
 	atomic_store(&table.device_count, index + 1);
 	*ret_device = index;
 	return 0;
@@ -226,6 +269,7 @@ static int make_signal_locked(uint32_t device, size_t device_len, struct gg_str 
 	struct gg_signal_info *info = info_new(index, device, full, device_len, spec);
 	if (!info)
 		return -ENOMEM;
+	atomic_fetch_add(&device_at(device)->signals, 1);
 	atomic_store(&chunk[index % CHUNK].info, info);
 	atomic_store(&table.signal_count, index + 1);
 	enter(&table.signals_by_name, gg_hash(full), index);
@@ -250,6 +294,12 @@ static int renew_locked(
 int gg_signal_make(
 	uint32_t device, struct gg_str name, const struct gg_signal_spec *spec, uint32_t *ret_signal)
 {
+	return gg_signal_make_within(device, name, spec, UINT32_MAX, ret_signal);
+}
+
+int gg_signal_make_within(uint32_t device, struct gg_str name, const struct gg_signal_spec *spec,
+	uint32_t most, uint32_t *ret_signal)
+{
 	char full_name[260];
 	struct device *d = device_at(device);
 	if (!d || !name_ok(name, "*?#+"))
@@ -260,7 +310,9 @@ int gg_signal_make(
 	uint32_t found = find_signal_locked(full);
 	int rc;
 	if (found == GG_NONE) {
-		rc = make_signal_locked(device, d->id_len, full, spec, ret_signal);
+		rc = atomic_load(&d->signals) < most
+			     ? make_signal_locked(device, d->id_len, full, spec, ret_signal)
+			     : -EDQUOT;
 	} else {
 		rc = renew_locked(found, d->id_len, full, spec);
 		if (rc == 0)

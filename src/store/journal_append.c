@@ -257,7 +257,8 @@ void gg_journal_stage(struct gg_journal *j, struct gg_entry *e)
 
 /* ---- writing and syncing ---- */
 
-/* A burst (all names of a new segment, a backlog) makes it large; it is not kept so for what comes usually. */
+/* A burst (all names of a new segment, a backlog) makes it large; it is not kept so for what comes usually.
+ */
 static void empty(struct gg_buf *b)
 {
 	size_t most = b->max;

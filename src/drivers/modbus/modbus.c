@@ -74,12 +74,22 @@ static const struct gg_modbus_ops core_ops = {
 
 /* ---- life ---- */
 
+static int name_all(struct gg_modbus *m, struct gg_error *e)
+{
+	int r = 0;
+	for (size_t i = 0; i < m->unit_count && r == 0; i++)
+		r = gg_modbus_unit_enter(m, m->units[i], e);
+	return r;
+}
+
 static int init(void *self, struct gg_host *host, struct gg_error *e)
 {
 	struct gg_modbus *m = self;
 	m->host = host;
 	m->name = gg_host_name(host);
-	return gg_modbus_options_take(m, e);
+	int r = gg_modbus_options_take(m, e);
+	/* Without a loop a configuration is only being checked: the names are what it is asked for. */
+	return r == 0 && !gg_host_loop(host) ? name_all(m, e) : r;
 }
 
 static void line_changed(void *arg, bool up, const char *reason)
@@ -145,12 +155,9 @@ static int make_targets(struct gg_modbus *m, struct gg_error *e)
 static int start(void *self, struct gg_error *e)
 {
 	struct gg_modbus *m = self;
-	for (size_t i = 0; i < m->unit_count; i++) {
-		int r = gg_modbus_unit_enter(m, m->units[i], e);
-		if (r != 0)
-			return r;
-	}
-	int r = make_targets(m, e);
+	int r = name_all(m, e);
+	if (r == 0)
+		r = make_targets(m, e);
 	if (r != 0)
 		return r;
 	make_stats(m);
@@ -232,8 +239,8 @@ static int update(void *self, const void *fresh, struct gg_error *e)
 	struct gg_modbus next = {
 		.config = ((const struct gg_modbus *)fresh)->config, .host = m->host, .name = m->name};
 	int r = gg_modbus_options_take(&next, e);
-	for (size_t i = 0; r == 0 && i < next.unit_count; i++)
-		r = gg_modbus_unit_enter(&next, next.units[i], e);
+	if (r == 0)
+		r = name_all(&next, e);
 	if (r == 0) {
 		m->config = next.config;
 		change_line(m, &next.line_options);

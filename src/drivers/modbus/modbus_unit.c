@@ -171,7 +171,8 @@ static int enter_signal(struct gg_modbus *m, struct gg_modbus_unit *u, uint32_t 
 		.period_ns = u->device.o.broadcast ? 0 : s->period_ns};
 	int r = gg_host_signal(m->host, u->device.o.index, gg_str(s->name), &spec, &s->index);
 	if (r == -EDQUOT)
-		return gg_error_set(e, r, "signal %s/%s: there are limits.signals signals already",
+		return gg_error_set(e, r,
+			"signal %s/%s: limits.signals or limits.signals_per_device is reached",
 			u->device.o.name, s->name);
 	if (r != 0)
 		return gg_error_set(e, r, "signal %s/%s: %s", u->device.o.name, s->name, strerror(-r));
