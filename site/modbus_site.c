@@ -202,6 +202,11 @@ static void keep_stuck(const struct gg_site_modbus_unit *u, uint16_t *kept, bool
 static void answer(struct gg_site_modbus *s, struct port *p, struct query *q)
 {
 	struct gg_site_modbus_unit *u = gg_site_modbus_unit(s, (unsigned)(p - s->ports), q->unit);
+	uint8_t dropped[4096];
+	if (!u && q->unit == 0 && p->serial >= 0)
+		u = &p->units[0]; /* a broadcast: libmodbus does as it is told and says nothing */
+	if (u && u->faults.one_by_one && p->listener >= 0)
+		(void)!recv(modbus_get_socket(p->ctx), dropped, sizeof dropped, MSG_DONTWAIT);
 	if (!u || u->faults.silent)
 		return;
 	u->requests++;

@@ -14,7 +14,8 @@
 #include <time.h>
 
 struct plant {
-	unsigned writable; /* holding registers from 0 on that keep what is written */
+	const char *serial; /* a port, on which unit 1 answers */
+	unsigned writable;  /* holding registers from 0 on that keep what is written */
 	uint64_t start_ns;
 };
 
@@ -73,10 +74,12 @@ static void read_arguments(int argc, char **argv, struct gg_site_modbus_options 
 			o->inputs = o->holdings = number(value, 65535);
 		else if (!strcmp(argv[i], "--writable"))
 			plant->writable = number(value, 65535);
+		else if (!strcmp(argv[i], "--serial"))
+			plant->serial = value;
 		else {
 			fprintf(stderr,
 				"usage: ganglion-modbus-site [--first-port N] [--ports N] [--units N] "
-				"[--registers N] [--writable N]\n");
+				"[--registers N] [--writable N] [--serial PORT]\n");
 			exit(2);
 		}
 	}
@@ -102,7 +105,8 @@ int main(int argc, char **argv)
 	sigaddset(&signals, SIGUSR2);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	struct gg_site_modbus *s = gg_site_modbus_new(&o);
-	if (!s || gg_site_modbus_start(s) != 0) {
+	bool ok = s && (!plant.serial || gg_site_modbus_add_serial(s, plant.serial, 19200, 1) >= 0);
+	if (!ok || gg_site_modbus_start(s) != 0) {
 		perror("modbus site");
 		gg_site_modbus_free(s);
 		return 1;

@@ -82,6 +82,11 @@ void gg_receipt_return(struct gg_receipt *r, int status);
  * for the device's page; a device that is lost or back is an event. */
 void gg_host_device_health(struct gg_host *h, uint32_t device, bool healthy, const char *reason);
 
+/* What a device says of itself ("vendor": "Acme"), shown with it; the value replaces the one before. At most
+ * 32 a device, names up to 31 and values up to 255 bytes; what is beyond is cut off or left out. Thread: any.
+ */
+void gg_host_device_property(struct gg_host *h, uint32_t device, struct gg_str name, struct gg_str value);
+
 /* ---- a driver's own durable records (sessions, retained messages): in the journal, beside the data ---- */
 
 /* Appends bytes under the instance's name. receipt may be NULL. Errors: -E2BIG, -EAGAIN. */

@@ -71,6 +71,18 @@ static void put_health(struct gg_json_writer *w, uint32_t device)
 	gg_json_end_object(w);
 }
 
+static void put_properties(struct gg_json_writer *w, uint32_t device)
+{
+	struct gg_property p;
+	if (device == GG_NONE || !gg_property_get(device, 0, &p))
+		return;
+	gg_json_key(w, GG_STR("properties"));
+	gg_json_begin_object(w);
+	for (uint32_t i = 0; gg_property_get(device, i, &p); i++)
+		gg_json_put_str(w, p.name, gg_str(p.value));
+	gg_json_end_object(w);
+}
+
 static void put_registration(struct gg_json_writer *w, const struct gg_registered *r)
 {
 	gg_json_key(w, GG_STR("registration"));
@@ -114,6 +126,7 @@ static void put_device(struct gg_json_writer *w, struct gg_str id, uint32_t devi
 	if (owner)
 		gg_json_put_str(w, "driver", gg_str(owner->name));
 	put_health(w, device);
+	put_properties(w, device);
 	gg_json_put_int(w, "signals", seen ? seen->signals : 0);
 	if (seen && seen->last_ns)
 		gg_json_put_time(w, "last_seen", seen->last_ns);

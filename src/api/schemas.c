@@ -103,6 +103,7 @@ const struct gg_schema gg_schemas[] = {
 	{"Device", O(R("\"id\",\"kind\",\"health\",\"signals\""), P("id", S) ","
 		P("kind", ONE("\"device\",\"pipeline\"")) "," P("title", S) ","
 		P("labels", "{\"type\":\"object\",\"additionalProperties\":" S "}") "," P("driver", S) ","
+		P("properties", "{\"type\":\"object\",\"additionalProperties\":" S "}") ","
 		P("health", O(R("\"state\""), P("state", ONE("\"unknown\",\"healthy\",\"lost\"")) "," P("since", T) ","
 			P("reason", S))) ","
 		P("signals", U) "," P("last_seen", T) ","

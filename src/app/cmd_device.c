@@ -91,10 +91,21 @@ static void put_line(struct gg_buf *to, const char *what, struct gg_str text)
 	gg_buf_char(to, '\n');
 }
 
+static void put_pairs(struct gg_buf *to, const char *what, const struct gg_node *pairs)
+{
+	for (const struct gg_node *p = pairs ? pairs->first : NULL; p; p = p->next) {
+		char text[400];
+		struct gg_str value = gg_node_scalar(p);
+		snprintf(text, sizeof text, "%.*s: %.*s", (int)gg_min_size(p->key.len, 120), p->key.p,
+			(int)gg_min_size(value.len, 256), value.p);
+		put_line(to, what, gg_str(text));
+	}
+}
+
 static void print_device(const struct gg_node *n, struct gg_buf *to)
 {
 	const struct gg_node *health = gg_node_get(n, "health"), *reg = gg_node_get(n, "registration");
-	const struct gg_node *labels = gg_node_get(n, "labels");
+	const struct gg_node *labels = gg_node_get(n, "labels"), *properties = gg_node_get(n, "properties");
 	put_line(to, "device", gg_node_text(n, "id"));
 	put_line(to, "title", gg_node_text(n, "title"));
 	put_line(to, "driver", gg_node_text(n, "driver"));
@@ -102,13 +113,8 @@ static void print_device(const struct gg_node *n, struct gg_buf *to)
 	put_line(to, "reason", gg_node_text(health, "reason"));
 	put_line(to, "since", gg_node_text(health, "since"));
 	put_line(to, "heard of", gg_node_text(n, "last_seen"));
-	for (const struct gg_node *l = labels ? labels->first : NULL; l; l = l->next) {
-		char text[300];
-		struct gg_str value = gg_node_scalar(l);
-		snprintf(text, sizeof text, "%.*s: %.*s", (int)gg_min_size(l->key.len, 120), l->key.p,
-			(int)gg_min_size(value.len, 150), value.p);
-		put_line(to, "label", gg_str(text));
-	}
+	put_pairs(to, "label", labels);
+	put_pairs(to, "says", properties);
 	put_line(to, "credential",
 		gg_node_true(reg, "scram") ? GG_STR("password, also by SCRAM-SHA-256")
 					   : gg_node_text(reg, "credential"));

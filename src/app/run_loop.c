@@ -5,6 +5,7 @@
 #include "app/reload.h"
 #include "gateway/gateway.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -75,6 +76,7 @@ int gg_run_gateway(const struct gg_run *r, struct gg_error *e)
 	gg_log(GG_INFO, "gateway", "ready", GG_S("site", gg_gateway.config->site.name),
 		GG_S("data", gg_gateway.data_dir), GG_I("revision", gg_gateway.revision),
 		GG_F("seconds", (double)gg_gateway.ready_ns / 1e9));
+	malloc_trim(0); /* what reading configuration and lists took for a moment */
 	gg_gateway_run();
 	gg_notify_stopping();
 	gg_reload_stop();

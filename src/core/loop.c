@@ -314,7 +314,8 @@ void gg_loop_end(struct gg_loop *loop)
 
 /* ---- running ---- */
 
-static int wait_ms(const struct gg_loop *loop, int64_t max_wait_ns)
+/* How long to sleep; -1: until something comes. */
+static int64_t wait_ns(const struct gg_loop *loop, int64_t max_wait_ns)
 {
 	int64_t wait = max_wait_ns;
 	if (loop->deferred || has_letters(loop))
@@ -324,8 +325,23 @@ static int wait_ms(const struct gg_loop *loop, int64_t max_wait_ns)
 		until = until > 0 ? until : 0;
 		wait = wait < 0 || until < wait ? until : wait;
 	}
-	/* Rounded up: waking before a timer is due would only turn once more. */
-	return wait < 0 ? -1 : (int)((wait + GG_NS_PER_MS - 1) / GG_NS_PER_MS);
+	return wait < 0 ? -1 : wait;
+}
+
+/* Exact to the timer slack of the thread (50 us). A kernel before 5.11 knows milliseconds only: rounded up, for
+ * waking before a timer is due would only turn once more. */
+static int sleep_ready(struct gg_loop *loop, int64_t wait)
+{
+	static _Atomic bool no_pwait2;
+	if (wait > 0 && !atomic_load_explicit(&no_pwait2, memory_order_relaxed)) {
+		const struct timespec t = {wait / GG_NS_PER_S, wait % GG_NS_PER_S};
+		int n = epoll_pwait2(loop->epoll_fd, loop->ready, EVENTS_PER_TURN, &t, NULL);
+		if (n >= 0 || (errno != ENOSYS && errno != EPERM))
+			return n;
+		atomic_store(&no_pwait2, true);
+	}
+	int ms = wait < 0 ? -1 : (int)((wait + GG_NS_PER_MS - 1) / GG_NS_PER_MS);
+	return epoll_wait(loop->epoll_fd, loop->ready, EVENTS_PER_TURN, ms);
 }
 
 static inline void pause_briefly(void)
@@ -354,11 +370,11 @@ static bool look(struct gg_loop *loop)
 }
 
 /* epoll_wait, with a look before it when that has paid lately. */
-static int wait_ready(struct gg_loop *loop, int timeout)
+static int wait_ready(struct gg_loop *loop, int64_t timeout)
 {
 	if (timeout == 0 || loop->credit <= 0) {
 		int64_t began = gg_clock_monotonic(&gg_clock_system);
-		int n = epoll_wait(loop->epoll_fd, loop->ready, EVENTS_PER_TURN, timeout);
+		int n = sleep_ready(loop, timeout);
 		if (timeout && n == 1 && !loop->ready[0].data.ptr &&
 			gg_clock_monotonic(&gg_clock_system) - began < look_ns)
 			loop->credit = loop->credit < 4 ? loop->credit + 2 : loop->credit;
@@ -366,7 +382,7 @@ static int wait_ready(struct gg_loop *loop, int timeout)
 	}
 	loop->credit += look(loop) ? loop->credit < 4 : -1;
 	int n = epoll_wait(loop->epoll_fd, loop->ready, EVENTS_PER_TURN, 0);
-	return n ? n : epoll_wait(loop->epoll_fd, loop->ready, EVENTS_PER_TURN, timeout);
+	return n ? n : sleep_ready(loop, timeout);
 }
 
 void gg_loop_set_nice(struct gg_loop *loop, int nice)
@@ -400,7 +416,7 @@ void gg_loop_turn(struct gg_loop *loop, int64_t max_wait_ns)
 {
 	struct gg_loop *outer = current;
 	current = loop;
-	int timeout = wait_ms(loop, max_wait_ns);
+	int64_t timeout = wait_ns(loop, max_wait_ns);
 	atomic_store_explicit(&loop->busy_since, 0, memory_order_relaxed);
 	int n = wait_ready(loop, timeout);
 	read_clocks(loop);

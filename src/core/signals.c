@@ -6,17 +6,23 @@
 
 enum { CHUNK = 1024, CHUNKS = 1024 }; /* at most 1,048,576 of each */
 
+/* There are a hundred thousand of them, so each byte counts: the text of a string is apart. */
 struct signal {
 	_Atomic(const struct gg_signal_info *) info;
-	_Atomic uint32_t sequence; /* odd while last is being written */
-	struct gg_last last;
+	_Atomic uint32_t sequence; /* odd while what follows is being written */
+	struct gg_sample sample;
+	uint64_t count;
+	char *text; /* GG_LAST_TEXT bytes, from the first string on */
 };
 
-/* What is known of a signal, and what was known before: that stays, somebody may be reading it. */
-struct known {
-	struct known *before;
-	struct gg_signal_info info;
+/* Names to indices: open addressing over the table's own names, so that none is kept twice. A slot is 0 or
+ * index + 1 below and bits of the hash above. */
+struct finder {
+	uint32_t *slots;
+	size_t cap, count;
 };
+
+enum { INDEX_BITS = 21 };
 
 struct device {
 	char *id;
@@ -28,13 +34,18 @@ struct device {
 
 static struct {
 	pthread_mutex_t lock; /* guards the maps and making */
-	struct gg_map devices_by_id, signals_by_name;
+	struct gg_map devices_by_id;
+	struct finder signals_by_name;
+	struct gg_arena memory; /* of infos; what was known before stays, somebody may be reading it */
 	struct gg_map disabled; /* ids, known or not */
 	_Atomic(struct device *) devices[CHUNKS];
 	_Atomic(struct signal *) signals[CHUNKS];
 	_Atomic uint32_t device_count, signal_count;
 	uint32_t device_limit, signal_limit;
-} table = {.lock = PTHREAD_MUTEX_INITIALIZER, .device_limit = 10000, .signal_limit = 100000};
+} table = {.lock = PTHREAD_MUTEX_INITIALIZER,
+	.device_limit = 10000,
+	.signal_limit = 100000,
+	.memory = {.max = SIZE_MAX}};
 
 static struct signal *signal_at(uint32_t index)
 {
@@ -147,10 +158,59 @@ int gg_device_make(struct gg_str id, uint32_t *ret_device)
 	return rc;
 }
 
-static struct known *known_of(const struct gg_signal_info *info)
+/* ---- names to indices ---- */
+
+static uint32_t tag_of(uint64_t hash, uint32_t index)
 {
-	return GG_CONTAINER(info, struct known, info);
+	return (uint32_t)(hash >> 32) << INDEX_BITS | (index + 1);
 }
+
+static uint32_t index_of(uint32_t slot)
+{
+	return (slot & ((1U << INDEX_BITS) - 1)) - 1;
+}
+
+static void enter(struct finder *f, uint64_t hash, uint32_t index)
+{
+	size_t i = hash & (f->cap - 1);
+	while (f->slots[i])
+		i = (i + 1) & (f->cap - 1);
+	f->slots[i] = tag_of(hash, index);
+	f->count++;
+}
+
+static uint32_t find_signal_locked(struct gg_str name)
+{
+	const struct finder *f = &table.signals_by_name;
+	uint64_t hash = gg_hash(name);
+	for (size_t i = hash & (f->cap - 1); f->cap && f->slots[i]; i = (i + 1) & (f->cap - 1)) {
+		uint32_t index = index_of(f->slots[i]);
+		if (f->slots[i] == tag_of(hash, index) &&
+			gg_str_eq(atomic_load(&signal_at(index)->info)->name, name))
+			return index;
+	}
+	return GG_NONE;
+}
+
+/* Makes room for one more. */
+static int reserve_name_locked(void)
+{
+	struct finder *f = &table.signals_by_name, bigger = {.cap = f->cap ? f->cap * 2 : 1024};
+	if (f->count + 1 <= f->cap / 4 * 3)
+		return 0;
+	bigger.slots = calloc(bigger.cap, sizeof *bigger.slots);
+	if (!bigger.slots)
+		return -ENOMEM;
+	for (size_t i = 0; i < f->cap; i++)
+		if (f->slots[i])
+			enter(&bigger, gg_hash(atomic_load(&signal_at(index_of(f->slots[i]))->info)->name),
+				index_of(f->slots[i]));
+	free(f->slots);
+	*f = bigger;
+	return 0;
+}
+
+/* ---- what is known ---- */
 
 /* One piece of memory: info, name, unit, title. */
 static struct gg_signal_info *info_new(uint32_t index, uint32_t device, struct gg_str full, size_t device_len,
@@ -159,11 +219,11 @@ static struct gg_signal_info *info_new(uint32_t index, uint32_t device, struct g
 	static const struct gg_signal_spec empty;
 	const struct gg_signal_spec *s = spec ? spec : &empty;
 	struct gg_str unit = gg_str(s->unit), title = gg_str(s->title);
-	struct known *known = calloc(1, sizeof *known + full.len + unit.len + title.len + 3);
-	if (!known)
+	struct gg_signal_info *info =
+		gg_arena_alloc(&table.memory, sizeof *info + full.len + unit.len + title.len + 3);
+	if (!info)
 		return NULL;
-	struct gg_signal_info *info = &known->info;
-	char *p = (char *)(known + 1);
+	char *p = (char *)(info + 1);
 	memcpy(p, full.p, full.len);
 	info->name = gg_str_n(p, full.len);
 	info->signal = gg_str_n(p + device_len + 1, full.len - device_len - 1);
@@ -204,14 +264,15 @@ static int make_signal_locked(uint32_t device, size_t device_len, struct gg_str 
 			return -ENOMEM;
 		atomic_store(&table.signals[index / CHUNK], chunk);
 	}
-	struct gg_signal_info *info = info_new(index, device, full, device_len, spec);
-	if (!info || gg_map_put(&table.signals_by_name, full, index) < 0) {
-		free(info ? known_of(info) : NULL);
+	if (reserve_name_locked() < 0)
 		return -ENOMEM;
-	}
+	struct gg_signal_info *info = info_new(index, device, full, device_len, spec);
+	if (!info)
+		return -ENOMEM;
 	atomic_fetch_add(&device_at(device)->signals, 1);
 	atomic_store(&chunk[index % CHUNK].info, info);
 	atomic_store(&table.signal_count, index + 1);
+	enter(&table.signals_by_name, gg_hash(full), index);
 	*ret_signal = index;
 	return 0;
 }
@@ -226,7 +287,6 @@ static int renew_locked(
 	struct gg_signal_info *fresh = info_new(index, old->device, full, device_len, spec);
 	if (!fresh)
 		return -ENOMEM;
-	known_of(fresh)->before = known_of(old);
 	atomic_store(&s->info, fresh);
 	return 0;
 }
@@ -247,16 +307,16 @@ int gg_signal_make_within(uint32_t device, struct gg_str name, const struct gg_s
 	int n = snprintf(full_name, sizeof full_name, "%s/%.*s", d->id, GG_STR_ARG(name));
 	struct gg_str full = gg_str_n(full_name, (size_t)n);
 	pthread_mutex_lock(&table.lock);
-	uint64_t found = gg_map_get(&table.signals_by_name, full, GG_NONE);
+	uint32_t found = find_signal_locked(full);
 	int rc;
 	if (found == GG_NONE) {
 		rc = atomic_load(&d->signals) < most
 			     ? make_signal_locked(device, d->id_len, full, spec, ret_signal)
 			     : -EDQUOT;
 	} else {
-		rc = renew_locked((uint32_t)found, d->id_len, full, spec);
+		rc = renew_locked(found, d->id_len, full, spec);
 		if (rc == 0)
-			*ret_signal = (uint32_t)found;
+			*ret_signal = found;
 	}
 	pthread_mutex_unlock(&table.lock);
 	return rc;
@@ -276,22 +336,20 @@ const struct gg_signal_info *gg_signal(uint32_t index)
 	return s ? atomic_load_explicit(&s->info, memory_order_acquire) : NULL;
 }
 
-static uint32_t find(const struct gg_map *map, struct gg_str key)
+uint32_t gg_signal_find(struct gg_str name)
 {
 	pthread_mutex_lock(&table.lock);
-	uint32_t index = (uint32_t)gg_map_get(map, key, GG_NONE);
+	uint32_t index = find_signal_locked(name);
 	pthread_mutex_unlock(&table.lock);
 	return index;
 }
 
-uint32_t gg_signal_find(struct gg_str name)
-{
-	return find(&table.signals_by_name, name);
-}
-
 uint32_t gg_device_find(struct gg_str id)
 {
-	return find(&table.devices_by_id, id);
+	pthread_mutex_lock(&table.lock);
+	uint32_t index = (uint32_t)gg_map_get(&table.devices_by_id, id, GG_NONE);
+	pthread_mutex_unlock(&table.lock);
+	return index;
 }
 
 uint32_t gg_signal_count(void)
@@ -325,6 +383,14 @@ void *gg_device_owner(uint32_t device)
 
 /* ---- last values: a sequence lock per signal; one writer, readers try again ---- */
 
+static void put_text(struct signal *at, struct gg_str text)
+{
+	if (!at->text)
+		at->text = malloc(GG_LAST_TEXT); /* stays with the signal */
+	if (at->text)
+		gg_str_copy(at->text, GG_LAST_TEXT, text);
+}
+
 void gg_last_put(const struct gg_batch *b, const struct gg_sample *s)
 {
 	struct signal *at = signal_at(s->signal);
@@ -333,29 +399,34 @@ void gg_last_put(const struct gg_batch *b, const struct gg_sample *s)
 	uint32_t sequence = atomic_load_explicit(&at->sequence, memory_order_relaxed);
 	atomic_store_explicit(&at->sequence, sequence + 1, memory_order_relaxed);
 	atomic_thread_fence(memory_order_release);
-	at->last.sample = *s;
-	at->last.count++;
+	at->sample = *s;
+	at->count++;
 	if (s->type >= GG_TYPE_STRING)
-		gg_str_copy(at->last.text, sizeof at->last.text, gg_batch_text(b, s));
+		put_text(at, gg_batch_text(b, s));
 	atomic_store_explicit(&at->sequence, sequence + 2, memory_order_release);
 }
 
-__attribute__((no_sanitize("thread"))) static void copy_last(struct gg_last *to, const struct gg_last *from)
+__attribute__((no_sanitize("thread"))) static void copy_last(struct gg_last *to, const struct signal *from)
 {
 	/* May race with the writer; the sequence tells, and the copy is thrown away. */
-	const volatile uint64_t *source = (const volatile uint64_t *)from;
-	uint64_t *target = (uint64_t *)to;
-	for (size_t i = 0; i < sizeof *to / sizeof *target; i++)
-		target[i] = source[i];
+	const volatile struct signal *source = from;
+	const volatile uint64_t *words = (const volatile uint64_t *)&source->sample;
+	uint64_t *target = (uint64_t *)&to->sample;
+	for (size_t i = 0; i < sizeof to->sample / sizeof *target; i++)
+		target[i] = words[i];
+	to->count = source->count;
+	const volatile char *text = source->text;
+	for (size_t i = 0; text && i < GG_LAST_TEXT; i++)
+		to->text[i] = text[i];
 }
 
 bool gg_last_get(uint32_t signal, struct gg_last *ret_last)
 {
 	struct signal *at = signal_at(signal);
-	struct gg_last copy;
+	struct gg_last copy = {0};
 	for (int tries = 0; at && tries < 1000; tries++) {
 		uint32_t before = atomic_load_explicit(&at->sequence, memory_order_acquire);
-		copy_last(&copy, &at->last);
+		copy_last(&copy, at);
 		atomic_thread_fence(memory_order_acquire);
 		if (before % 2 == 0 && atomic_load_explicit(&at->sequence, memory_order_relaxed) == before) {
 			if (copy.count)

@@ -73,4 +73,11 @@ struct gg_health {
 bool gg_health_set(uint32_t device, bool healthy, const char *reason);
 struct gg_health gg_health_get(uint32_t device);
 
+/* What a device says of itself (gg_host_device_property()). Thread: any. */
+struct gg_property {
+	char name[32], value[256];
+};
+/* The i-th of a device; false: there are fewer. */
+bool gg_property_get(uint32_t device, uint32_t i, struct gg_property *ret_property);
+
 #endif

@@ -84,3 +84,10 @@ char *gg_socket_peer(int fd, bool *ret_local)
 	gg_address_format(&at, text, sizeof text);
 	return gg_str_dup(gg_str(text));
 }
+
+void gg_stream_expect(struct gg_stream *s, size_t bytes)
+{
+	if (s->layer || !s->is_socket || s->state != GG_STREAM_OPEN)
+		return;
+	set(s->fd, SOL_SOCKET, SO_RCVLOWAT, (int)gg_min_size(bytes ? bytes : 1, 64 << 10));
+}

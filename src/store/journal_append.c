@@ -257,6 +257,19 @@ void gg_journal_stage(struct gg_journal *j, struct gg_entry *e)
 
 /* ---- writing and syncing ---- */
 
+/* A burst (all names of a new segment, a backlog) makes it large; it is not kept so for what comes usually.
+ */
+static void empty(struct gg_buf *b)
+{
+	size_t most = b->max;
+	bool oversized = b->cap > (1U << 20) && b->len < b->cap / 8;
+	if (oversized)
+		gg_buf_done(b);
+	if (oversized)
+		*b = GG_BUF(most);
+	gg_buf_clear(b);
+}
+
 void gg_journal_write_staged(struct gg_journal *j)
 {
 	if (j->buf.len == 0)
@@ -276,7 +289,7 @@ void gg_journal_write_staged(struct gg_journal *j)
 		gg_count(j->metrics.bytes, j->buf.len);
 		j->stats.bytes += j->buf.len;
 		pthread_mutex_unlock(&j->lock);
-		gg_buf_clear(&j->buf);
+		empty(&j->buf);
 		return;
 	}
 	struct gg_entries failed = j->staged;

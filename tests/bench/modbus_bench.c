@@ -37,7 +37,17 @@ static void write_done(void *arg, struct gg_write *w, int status, const char *re
 	(void)arg, (void)w, (void)status, (void)reason;
 }
 
-static const struct gg_modbus_ops ops = {take, health, write_done};
+static void property(void *arg, uint32_t device, const char *name, const char *value)
+{
+	(void)arg, (void)device, (void)name, (void)value;
+}
+
+static void refused(void *arg, uint32_t device, uint32_t count, const char *text)
+{
+	(void)arg, (void)device, (void)count, (void)text;
+}
+
+static const struct gg_modbus_ops ops = {take, health, write_done, property, refused};
 
 struct set {
 	struct gg_modbus_line line;
@@ -58,7 +68,7 @@ static struct gg_modbus_signal *make_signals(unsigned count)
 	for (unsigned i = 0; s && i < count; i++)
 		s[i] = (struct gg_modbus_signal){.name = "x",
 			.index = i,
-			.at = {GG_MODBUS_HOLDING, (uint16_t)(i * 2)},
+			.at = {.table = GG_MODBUS_HOLDING, .number = (uint16_t)(i * 2)},
 			.period_ns = GG_NS_PER_S,
 			.form = {.type = GG_MODBUS_FLOAT32, .bit = -1, .scale = 1}};
 	return s;

@@ -3,7 +3,8 @@ import asyncio
 import threading
 
 from pymodbus.datastore import ModbusDeviceContext, ModbusSequentialDataBlock, ModbusServerContext
-from pymodbus.server import ModbusTcpServer
+from pymodbus import FramerType
+from pymodbus.server import ModbusTcpServer, ModbusTlsServer
 
 SIZE = 200
 COILS, DISCRETES, HOLDING, INPUTS = 1, 2, 3, 4
@@ -12,8 +13,9 @@ COILS, DISCRETES, HOLDING, INPUTS = 1, 2, 3, 4
 class Peer:
     """Units are numbers; those not named do not answer at all."""
 
-    def __init__(self, port, units=(1,)):
-        self.port = port
+    def __init__(self, port, units=(1,), tls=None, identity=None):
+        """tls: an ssl.SSLContext; identity: a ModbusDeviceIdentification."""
+        self.port, self.tls, self.identity = port, tls, identity
         self.units = {u: ModbusDeviceContext(
             co=ModbusSequentialDataBlock(1, [False] * SIZE), di=ModbusSequentialDataBlock(1, [False] * SIZE),
             hr=ModbusSequentialDataBlock(1, [0] * SIZE), ir=ModbusSequentialDataBlock(1, [0] * SIZE)) for u in units}
@@ -32,8 +34,12 @@ class Peer:
 
     async def serve(self):
         self.ended = asyncio.Event()
-        server = ModbusTcpServer(ModbusServerContext(devices=self.units, single=False),
-                                 address=("127.0.0.1", self.port), ignore_missing_devices=True)
+        more = {"identity": self.identity, "address": ("127.0.0.1", self.port), "ignore_missing_devices": True}
+        context = ModbusServerContext(devices=self.units, single=False)
+        if self.tls:  # as the standard has it: the TCP frame, header and all, inside TLS
+            server = ModbusTlsServer(context, framer=FramerType.SOCKET, sslctx=self.tls, **more)
+        else:
+            server = ModbusTcpServer(context, **more)
         await server.listen()
         self.ready.set()
         await self.ended.wait()

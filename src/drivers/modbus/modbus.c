@@ -3,7 +3,8 @@
  * The driver as the core sees it: options, life cycle, ops. One instance is one line with one or several
  * devices; what it does is in the files beside it:
  *
- *   modbus_options.c   what is written in the configuration ─▶ what the engine works with
+ *   modbus_options.c   what is written in the configuration ─▶ what the engine works with: modbus_unit.c,
+ *                      modbus_signal.c; register lists: modbus_list.c, modbus_registers.c, modbus_csv.c
  *   modbus_device.c    life and health of a unit, its groups      modbus_poll.c   one poll of a group
  *   modbus_line.c      connection, queue, answers                 modbus_write.c  writes
  *   modbus_plan.c      signals ─▶ few requests                    modbus_codec.c  frames   modbus_value.c
@@ -11,6 +12,7 @@
  */
 #include "drivers/modbus/modbus.h"
 
+#include "base/log.h"
 #include "ganglion/driver.h"
 
 /* ---- what the engine needs of the core ---- */
@@ -33,7 +35,38 @@ static void write_done(void *arg, struct gg_write *w, int status, const char *re
 	gg_write_done(w, status, reason);
 }
 
+static void property(void *arg, uint32_t device, const char *name, const char *value)
+{
+	struct gg_modbus *m = arg;
+	gg_host_device_property(m->host, device, gg_str(name), gg_str(value));
+}
+
+static void refused(void *arg, uint32_t device, uint32_t count, const char *text)
+{
+	struct gg_modbus *m = arg;
+	struct gg_str id = gg_device_id(device);
+	char title[GG_ERROR_TEXT];
+	if (count)
+		snprintf(title, sizeof title, "%.*s has no such address for %u of its signals: %s%s",
+			GG_STR_ARG(id), count, text, count > 4 ? ", ..." : "");
+	else
+		snprintf(title, sizeof title, "%.*s has all addresses now", GG_STR_ARG(id));
+	gg_log(count ? GG_WARN : GG_INFO, m->name,
+		count ? "device refuses addresses; its other signals are not affected"
+		      : "device has all addresses now",
+		GG_SV("device", id), GG_I("signals", count), GG_S("which", text));
+	gg_event(&(struct gg_event_report){.kind = "address-refused",
+		.key = id,
+		.severity = GG_WARNING,
+		.clear = !count,
+		.title = gg_str(title),
+		.device = device,
+		.signal = GG_NONE});
+}
+
 static const struct gg_modbus_ops core_ops = {
+	.property = property,
+	.refused = refused,
 	.submit_take = submit_take,
 	.health = health,
 	.write_done = write_done,
@@ -41,38 +74,11 @@ static const struct gg_modbus_ops core_ops = {
 
 /* ---- life ---- */
 
-static int name_signals(struct gg_modbus *m, struct gg_modbus_unit *u, struct gg_error *e)
-{
-	int r = gg_host_device(m->host, gg_str(u->device.o.name), &u->device.o.index);
-	if (r != 0)
-		return gg_error_set(e, r, "device %s: %s", u->device.o.name, strerror(-r));
-	for (uint32_t i = 0; i < u->count; i++) {
-		const struct gg_modbus_signal *s = &u->signals[i];
-		const struct gg_signal_spec spec = {.type = gg_modbus_table_is_bits(s->at.table)
-								    ? GG_TYPE_BOOL
-								    : gg_modbus_form_type(&s->form),
-			.writable = s->writable,
-			.unit = u->specs[i].unit,
-			.title = u->specs[i].title,
-			.low = s->low,
-			.high = s->high,
-			.period_ns = s->period_ns};
-		uint32_t index;
-		r = gg_host_signal(m->host, u->device.o.index, gg_str(s->name), &spec, &index);
-		if (r != 0)
-			return gg_error_set(e, r, "signal %s/%s: %s", u->device.o.name, s->name,
-				r == -EDQUOT ? "limits.signals or limits.signals_per_device is reached"
-					     : strerror(-r));
-		u->signals[i].index = index;
-	}
-	return 0;
-}
-
 static int name_all(struct gg_modbus *m, struct gg_error *e)
 {
 	int r = 0;
 	for (size_t i = 0; i < m->unit_count && r == 0; i++)
-		r = name_signals(m, &m->units[i], e);
+		r = gg_modbus_unit_enter(m, m->units[i], e);
 	return r;
 }
 
@@ -90,7 +96,7 @@ static void line_changed(void *arg, bool up, const char *reason)
 {
 	struct gg_modbus *m = arg;
 	for (size_t i = 0; i < m->unit_count; i++)
-		gg_modbus_device_line(&m->units[i].device, up, reason);
+		gg_modbus_device_line(&m->units[i]->device, up, reason);
 }
 
 static void make_stats(struct gg_modbus *m)
@@ -123,17 +129,26 @@ static int by_index(const void *a, const void *b)
 /* The way back from a signal's index, for writes. */
 static int make_targets(struct gg_modbus *m, struct gg_error *e)
 {
+	struct gg_modbus_target *all;
 	size_t n = 0;
 	for (size_t i = 0; i < m->unit_count; i++)
-		n += m->units[i].count;
-	m->targets = calloc(n ? n : 1, sizeof *m->targets);
-	if (!m->targets)
+		for (uint32_t k = 0; k < m->units[i]->count; k++)
+			n += m->units[i]->signals[k].writable;
+	all = calloc(n ? n : 1, sizeof *all);
+	if (!all)
 		return gg_error_set(e, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < m->unit_count; i++)
-		for (uint32_t k = 0; k < m->units[i].count; k++)
-			m->targets[m->target_count++] = (struct gg_modbus_target){
-				m->units[i].signals[k].index, &m->units[i].device, &m->units[i].signals[k]};
-	qsort(m->targets, m->target_count, sizeof *m->targets, by_index);
+	n = 0;
+	for (size_t i = 0; i < m->unit_count; i++) {
+		struct gg_modbus_unit *u = m->units[i];
+		for (uint32_t k = 0; k < u->count; k++)
+			if (u->signals[k].writable)
+				all[n++] = (struct gg_modbus_target){
+					u->signals[k].index, &u->device, &u->signals[k]};
+	}
+	qsort(all, n, sizeof *all, by_index);
+	free(m->targets);
+	m->targets = all;
+	m->target_count = n;
 	return 0;
 }
 
@@ -150,8 +165,90 @@ static int start(void *self, struct gg_error *e)
 	m->line.arg = m;
 	gg_modbus_line_start(&m->line, gg_host_loop(m->host), &m->line_options);
 	for (size_t i = 0; i < m->unit_count; i++)
-		gg_modbus_device_start(&m->units[i].device, &m->line, &core_ops, m);
+		gg_modbus_device_start(&m->units[i]->device, &m->line, &core_ops, m);
 	return 0;
+}
+
+/* ---- a change while it runs: only the units that it concerns are made anew, the connection stays ---- */
+
+/* Of the old units the one with that name; it is taken out. NULL: none. */
+static struct gg_modbus_unit *take_old(struct gg_modbus *m, const char *name)
+{
+	for (size_t i = 0; i < m->unit_count; i++)
+		if (m->units[i] && strcmp(m->units[i]->device.o.name, name) == 0)
+			return GG_TAKE(m->units[i]);
+	return NULL;
+}
+
+static struct gg_modbus_unit *end_unit(struct gg_modbus *m, struct gg_modbus_unit *u)
+{
+	gg_modbus_device_close(&u->device);
+	gg_modbus_line_orphan(&m->line, &u->device);
+	return gg_modbus_unit_free(u);
+}
+
+static void begin_unit(struct gg_modbus *m, struct gg_modbus_unit *fresh, struct gg_modbus_unit *old)
+{
+	if (old)
+		gg_modbus_device_inherit(&fresh->device, &old->device);
+	if (old)
+		end_unit(m, old);
+	gg_modbus_device_start(&fresh->device, &m->line, &core_ops, m);
+	if (m->line.up)
+		gg_modbus_device_line(&fresh->device, true, "");
+	else
+		gg_modbus_device_line(&fresh->device, false, "not connected yet");
+}
+
+/* Puts what is the same back in the place of its double. */
+static void exchange(struct gg_modbus *m, struct gg_modbus *next)
+{
+	for (size_t i = 0; i < next->unit_count; i++) {
+		struct gg_modbus_unit *fresh = next->units[i], *old = take_old(m, fresh->device.o.name);
+		if (old && gg_modbus_unit_same(old, fresh)) {
+			gg_modbus_unit_free(fresh);
+			next->units[i] = old;
+		} else {
+			begin_unit(m, fresh, old);
+		}
+	}
+	for (size_t i = 0; i < m->unit_count; i++)
+		if (m->units[i])
+			end_unit(m, m->units[i]);
+	free(m->units);
+	m->units = GG_TAKE(next->units);
+	m->unit_count = next->unit_count;
+	next->unit_count = 0;
+}
+
+static void change_line(struct gg_modbus *m, const struct gg_modbus_line_options *o)
+{
+	struct gg_modbus_line_options *now = &m->line.o;
+	now->in_flight = o->in_flight;
+	now->units = o->units;
+	now->timeout_ns = o->timeout_ns;
+	now->pause_ns = o->pause_ns;
+	now->turnaround_ns = o->turnaround_ns;
+	now->backoff_min_ns = o->backoff_min_ns;
+	now->backoff_max_ns = o->backoff_max_ns;
+}
+
+static int update(void *self, const void *fresh, struct gg_error *e)
+{
+	struct gg_modbus *m = self;
+	struct gg_modbus next = {
+		.config = ((const struct gg_modbus *)fresh)->config, .host = m->host, .name = m->name};
+	int r = gg_modbus_options_take(&next, e);
+	if (r == 0)
+		r = name_all(&next, e);
+	if (r == 0) {
+		m->config = next.config;
+		change_line(m, &next.line_options);
+		exchange(m, &next);
+		r = make_targets(m, e);
+	}
+	gg_modbus_options_done(&next);
+	return r;
 }
 
 static void close_instance(void *self)
@@ -160,15 +257,13 @@ static void close_instance(void *self)
 	if (!m->line.loop)
 		return;
 	for (size_t i = 0; i < m->unit_count; i++)
-		gg_modbus_device_close(&m->units[i].device);
+		gg_modbus_device_close(&m->units[i]->device);
 	gg_modbus_line_close(&m->line);
 }
 
 static void fini(void *self)
 {
 	struct gg_modbus *m = self;
-	for (size_t i = 0; i < m->unit_count; i++)
-		gg_modbus_device_done(&m->units[i].device);
 	gg_modbus_options_done(m);
 	free(m->targets);
 	m->targets = NULL;
@@ -190,7 +285,7 @@ static void resume(void *self)
 {
 	struct gg_modbus *m = self;
 	for (size_t i = 0; i < m->unit_count; i++)
-		gg_modbus_device_resume(&m->units[i].device);
+		gg_modbus_device_resume(&m->units[i]->device);
 }
 
 static const struct gg_driver_ops ops = {
@@ -219,6 +314,7 @@ const struct gg_component gg_driver_modbus = {
 	.options = gg_modbus_options,
 	.init = init,
 	.start = start,
+	.update = update,
 	.close = close_instance,
 	.fini = fini,
 	.driver = &ops,

@@ -16,6 +16,8 @@ static const struct {
 	[GG_MODBUS_DISCRETE] = {"discrete", '1', GG_MODBUS_READ_DISCRETE},
 	[GG_MODBUS_INPUT] = {"input", '3', GG_MODBUS_READ_INPUT},
 	[GG_MODBUS_HOLDING] = {"holding", '4', GG_MODBUS_READ_HOLDING},
+	[GG_MODBUS_FILE] = {"file", '\0', GG_MODBUS_READ_FILE},
+	[GG_MODBUS_FIFO] = {"fifo", '\0', GG_MODBUS_READ_FIFO},
 };
 
 const char *gg_modbus_table_name(uint8_t table)
@@ -52,7 +54,7 @@ static int parse_digits(struct gg_str text, struct gg_modbus_address *ret_addres
 			GG_STR_ARG(text), text.len == 5 ? "9999" : "65536");
 	for (uint8_t t = 0; t < GG_COUNT(tables); t++) {
 		if (tables[t].digit == text.p[0]) {
-			*ret_address = (struct gg_modbus_address){t, (uint16_t)(number - 1)};
+			*ret_address = (struct gg_modbus_address){t, (uint16_t)(number - 1), 0};
 			return 0;
 		}
 	}
@@ -80,6 +82,23 @@ static int parse_number(struct gg_str text, uint64_t *ret_number)
 	return 0;
 }
 
+/* "4:12" */
+static int parse_file(
+	struct gg_str text, struct gg_str rest, struct gg_modbus_address *ret_address, struct gg_error *e)
+{
+	uint64_t file = 0, record = 0;
+	struct gg_str first = gg_str_cut(&rest, ':');
+	if (parse_number(gg_str_trim(first), &file) != 0 || parse_number(gg_str_trim(rest), &record) != 0 ||
+		file < 1 || file > 65535 || record > 9999)
+		return gg_error_set(e, -EINVAL,
+			"address \"%.*s\": behind \"file\" a file from 1 to 65535 and a record from 0 to "
+			"9999 were "
+			"expected, as in \"file 4:12\"",
+			GG_STR_ARG(text));
+	*ret_address = (struct gg_modbus_address){GG_MODBUS_FILE, (uint16_t)record, (uint16_t)file};
+	return 0;
+}
+
 int gg_modbus_address_parse(struct gg_str text, struct gg_modbus_address *ret_address, struct gg_error *e)
 {
 	text = gg_str_trim(text);
@@ -94,18 +113,20 @@ int gg_modbus_address_parse(struct gg_str text, struct gg_modbus_address *ret_ad
 		if (!gg_str_is(word, tables[t].name))
 			continue;
 		uint64_t number = 0;
+		if (t == GG_MODBUS_FILE)
+			return parse_file(text, rest, ret_address, e);
 		if (parse_number(rest, &number) != 0 || number > 65535)
 			return gg_error_set(e, -EINVAL,
 				"address \"%.*s\": behind \"%s\" a number from 0 to 65535 (or 0x0000 to "
 				"0xffff) was "
 				"expected",
 				GG_STR_ARG(text), tables[t].name);
-		*ret_address = (struct gg_modbus_address){t, (uint16_t)number};
+		*ret_address = (struct gg_modbus_address){t, (uint16_t)number, 0};
 		return 0;
 	}
 	return gg_error_set(e, -EINVAL,
 		"address \"%.*s\": expected \"coil N\", \"discrete N\", \"input N\" or \"holding N\" (from "
-		"0), or five or "
-		"six digits such as 40001 (from 1)",
+		"0), five or "
+		"six digits such as 40001 (from 1), \"file N:N\" or \"fifo N\"",
 		GG_STR_ARG(text));
 }

@@ -11,7 +11,7 @@
  */
 #include "drivers/modbus/modbus_codec.h"
 
-enum { MBAP = 7, MEI_IDENTIFY = 14 };
+enum { MBAP = 7, MEI_IDENTIFY = 14, FILE_REFERENCE = 6 };
 
 /* Polynomial A001h, reflected, start FFFFh (SL §6.2.2). Two nibbles per byte: a table of 32 bytes is enough.
  */
@@ -31,7 +31,8 @@ bool gg_modbus_is_write(uint8_t function)
 {
 	return function == GG_MODBUS_WRITE_COIL || function == GG_MODBUS_WRITE_REGISTER ||
 	       function == GG_MODBUS_WRITE_COILS || function == GG_MODBUS_WRITE_REGISTERS ||
-	       function == GG_MODBUS_MASK_WRITE || function == GG_MODBUS_READ_WRITE;
+	       function == GG_MODBUS_MASK_WRITE || function == GG_MODBUS_READ_WRITE ||
+	       function == GG_MODBUS_WRITE_FILE;
 }
 
 /* ---- requests ---- */
@@ -51,6 +52,11 @@ static bool reads_registers(uint8_t function)
 static size_t read_bytes(const struct gg_modbus_request *r)
 {
 	return reads_bits(r->function) ? (r->count + 7U) / 8 : r->count * 2U;
+}
+
+static bool is_file(uint8_t function)
+{
+	return function == GG_MODBUS_READ_FILE || function == GG_MODBUS_WRITE_FILE;
 }
 
 static bool count_fits(const struct gg_modbus_request *r, unsigned most)
@@ -78,8 +84,13 @@ static bool request_valid(const struct gg_modbus_request *r)
 		return count_fits(r, GG_MODBUS_READ_REGS) && r->data_len % 2 == 0 && r->data_len >= 2 &&
 		       r->data_len <= GG_MODBUS_READ_WRITE_REGS * 2 &&
 		       r->write_address + r->data_len / 2 <= 65536;
+	case GG_MODBUS_READ_FILE:
+		return count_fits(r, GG_MODBUS_READ_RECORDS) && r->file;
+	case GG_MODBUS_WRITE_FILE:
+		return count_fits(r, GG_MODBUS_WRITE_RECORDS) && r->file && r->data_len == r->count * 2U;
 	default:
-		return r->function == GG_MODBUS_MASK_WRITE || r->function == GG_MODBUS_IDENTIFY;
+		return r->function == GG_MODBUS_MASK_WRITE || r->function == GG_MODBUS_IDENTIFY ||
+		       r->function == GG_MODBUS_READ_FIFO;
 	}
 }
 
@@ -88,14 +99,26 @@ static void write_pdu(const struct gg_modbus_request *r, struct gg_writer *w)
 	gg_write_u8(w, r->function);
 	if (r->function == GG_MODBUS_IDENTIFY) {
 		gg_write_u8(w, MEI_IDENTIFY);
-		gg_write_u8(w, r->object < 3 ? 1 : 2); /* basic or regular stream access (MAP §6.21) */
+		gg_write_u8(w, r->access       ? r->access
+			       : r->object < 3 ? 1
+					       : 2); /* a stream of objects (MAP §6.21) */
 		gg_write_u8(w, r->object);
+		return;
+	}
+	if (is_file(r->function)) { /* one group (MAP §6.14, §6.15) */
+		gg_write_u8(w, (uint8_t)(7 + r->data_len));
+		gg_write_u8(w, FILE_REFERENCE);
+		gg_write_be16(w, r->file);
+		gg_write_be16(w, r->address);
+		gg_write_be16(w, r->count);
+		gg_write_bytes(w, r->data, r->data_len);
 		return;
 	}
 	gg_write_be16(w, r->address);
 	switch (r->function) {
 	case GG_MODBUS_WRITE_COIL:
 	case GG_MODBUS_WRITE_REGISTER:
+	case GG_MODBUS_READ_FIFO:
 		break;
 	case GG_MODBUS_MASK_WRITE:
 		gg_write_be16(w, r->and_mask);
@@ -141,6 +164,21 @@ int gg_modbus_encode(enum gg_modbus_framing framing, uint16_t transaction, const
 
 /* ---- answers ---- */
 
+/* Of the one group that was asked for the registers remain. */
+static bool split_file(struct gg_reader *r)
+{
+	uint8_t all = gg_read_u8(r), len = gg_read_u8(r), reference = gg_read_u8(r);
+	return gg_reader_ok(r) && reference == FILE_REFERENCE && all == len + 1 &&
+	       len == gg_reader_left(r) + 1;
+}
+
+static bool split_fifo(struct gg_reader *r)
+{
+	uint16_t bytes = gg_read_be16(r), count = gg_read_be16(r);
+	return gg_reader_ok(r) && count <= GG_MODBUS_FIFO_REGS && bytes == count * 2 + 2 &&
+	       gg_reader_left(r) == count * 2U;
+}
+
 /* Splits a PDU; what was read stands alone in data. False: cut short or too long. */
 static bool split_pdu(const uint8_t *pdu, size_t len, struct gg_modbus_answer *a)
 {
@@ -159,6 +197,10 @@ static bool split_pdu(const uint8_t *pdu, size_t len, struct gg_modbus_answer *a
 		if (count != gg_reader_left(&r))
 			return false;
 	}
+	if (a->function == GG_MODBUS_READ_FILE && !split_file(&r))
+		return false;
+	if (a->function == GG_MODBUS_READ_FIFO && !split_fifo(&r))
+		return false;
 	a->len = gg_reader_left(&r);
 	a->data = r.p;
 	return gg_reader_ok(&r);
@@ -205,6 +247,14 @@ static size_t identity_length(const uint8_t *pdu, size_t len)
 	return at <= GG_MODBUS_PDU ? at : SIZE_MAX;
 }
 
+/* What the count of bytes in the answer has to be. */
+static size_t counted_bytes(const struct gg_modbus_request *r)
+{
+	if (r->function == GG_MODBUS_READ_FILE)
+		return 2U + read_bytes(r);
+	return r->function == GG_MODBUS_WRITE_FILE ? 7U + read_bytes(r) : read_bytes(r);
+}
+
 /* The length of the PDU that starts here if it is the answer to r; 0: needs more bytes; SIZE_MAX: it is not.
  */
 static size_t rtu_length(const struct gg_modbus_request *r, const uint8_t *pdu, size_t len)
@@ -225,10 +275,14 @@ static size_t rtu_length(const struct gg_modbus_request *r, const uint8_t *pdu, 
 		return 7;
 	case GG_MODBUS_IDENTIFY:
 		return identity_length(pdu, len);
+	case GG_MODBUS_READ_FIFO:
+		if (len < 3)
+			return 0;
+		return pdu[1] == 0 && pdu[2] <= 2 + 2 * GG_MODBUS_FIFO_REGS ? 3U + pdu[2] : SIZE_MAX;
 	default:
 		if (len < 2)
 			return 0;
-		return pdu[1] == read_bytes(r) ? 2U + pdu[1] : SIZE_MAX;
+		return pdu[1] == counted_bytes(r) ? 2U + pdu[1] : SIZE_MAX;
 	}
 }
 
@@ -268,9 +322,28 @@ int gg_modbus_take(enum gg_modbus_framing framing, const struct gg_modbus_reques
 					: take_rtu(expect, bytes, len, ret_answer, ret_used);
 }
 
+size_t gg_modbus_answer_bytes(enum gg_modbus_framing framing, const struct gg_modbus_request *r)
+{
+	if (!reads_bits(r->function) && !reads_registers(r->function))
+		return 0;
+	return (framing == GG_MODBUS_TCP ? MBAP : 3U) + 2U + read_bytes(r);
+}
+
+static bool echoes_file(const struct gg_modbus_request *r, const struct gg_modbus_answer *a)
+{
+	struct gg_reader in = gg_reader(a->data, a->len);
+	uint8_t bytes = gg_read_u8(&in), reference = gg_read_u8(&in);
+	uint16_t file = gg_read_be16(&in), record = gg_read_be16(&in), count = gg_read_be16(&in);
+	return gg_reader_ok(&in) && bytes == 7 + r->data_len && reference == FILE_REFERENCE &&
+	       file == r->file && record == r->address && count == r->count &&
+	       gg_reader_left(&in) == r->data_len && memcmp(in.p, r->data, r->data_len) == 0;
+}
+
 static bool echoes(const struct gg_modbus_request *r, const struct gg_modbus_answer *a)
 {
 	struct gg_reader in = gg_reader(a->data, a->len);
+	if (r->function == GG_MODBUS_WRITE_FILE)
+		return echoes_file(r, a);
 	if (gg_read_be16(&in) != r->address)
 		return false;
 	switch (r->function) {
@@ -291,14 +364,27 @@ int gg_modbus_check(const struct gg_modbus_request *r, const struct gg_modbus_an
 	if (a->exception)
 		return 0;
 	bool fits;
-	if (reads_bits(r->function) || reads_registers(r->function)) {
+	if (reads_bits(r->function) || reads_registers(r->function) || r->function == GG_MODBUS_READ_FILE) {
 		fits = a->len == read_bytes(r);
+	} else if (r->function == GG_MODBUS_READ_FIFO) {
+		fits = a->len <= GG_MODBUS_FIFO_REGS * 2;
 	} else if (r->function == GG_MODBUS_IDENTIFY) {
 		fits = a->len >= 6 && identity_length(a->data - 1, a->len + 1) == a->len + 1;
 	} else {
 		fits = echoes(r, a);
 	}
 	return fits ? 0 : -EBADMSG;
+}
+
+uint8_t gg_modbus_identity_level(const struct gg_modbus_answer *a)
+{
+	uint8_t level = a->data[2] & 0x0f; /* the high bit says that single objects can be asked for, too */
+	return level < 1 ? 1 : level > 3 ? 3 : level;
+}
+
+uint8_t gg_modbus_identity_more(const struct gg_modbus_answer *a)
+{
+	return a->data[3] == 0xff ? a->data[4] : 0;
 }
 
 bool gg_modbus_identity(

@@ -25,6 +25,9 @@ enum {
 	GG_MODBUS_WRITE_BITS = 1968,     /* MAP §6.11 */
 	GG_MODBUS_WRITE_REGS = 123,      /* MAP §6.12 */
 	GG_MODBUS_READ_WRITE_REGS = 121, /* MAP §6.17: what function 23 writes */
+	GG_MODBUS_READ_RECORDS = 124,    /* MAP §6.14: of one file, in one answer */
+	GG_MODBUS_WRITE_RECORDS = 121,   /* MAP §6.15: a request of up to FBh bytes */
+	GG_MODBUS_FIFO_REGS = 31,        /* MAP §6.18 */
 };
 
 enum gg_modbus_framing { GG_MODBUS_TCP, GG_MODBUS_RTU };
@@ -38,8 +41,11 @@ enum gg_modbus_function {
 	GG_MODBUS_WRITE_REGISTER = 6,
 	GG_MODBUS_WRITE_COILS = 15,
 	GG_MODBUS_WRITE_REGISTERS = 16,
+	GG_MODBUS_READ_FILE = 20,
+	GG_MODBUS_WRITE_FILE = 21,
 	GG_MODBUS_MASK_WRITE = 22,
 	GG_MODBUS_READ_WRITE = 23,
+	GG_MODBUS_READ_FIFO = 24,
 	GG_MODBUS_IDENTIFY = 43, /* with MEI type 14 */
 };
 
@@ -57,12 +63,15 @@ enum gg_modbus_exception { /* MAP §7 */
 struct gg_modbus_request {
 	uint8_t unit;
 	uint8_t function;           /* enum gg_modbus_function */
-	uint16_t address;           /* first coil or register, from 0; 23: of the read part */
-	uint16_t count;             /* 1-4, 15, 16, 23; how many */
+	uint16_t address;           /* first coil, register or record, from 0; 23: of the read part */
+	uint16_t count;             /* 1-4, 15, 16, 20, 21, 23; how many */
+	uint16_t file;              /* 20, 21 */
 	uint16_t write_address;     /* 23 */
 	uint16_t and_mask, or_mask; /* 22 */
 	uint8_t object;             /* 43: the first object asked for */
-	const uint8_t *data; /* 5, 6: two bytes as they go on the wire; 15: packed bits; 16, 23: registers */
+	uint8_t access;             /* 43: 1 basic, 2 regular, 3 extended; 0: as the object has it */
+	/* 5, 6: two bytes as they go on the wire; 15: packed bits; 16, 21, 23: registers */
+	const uint8_t *data;
 	size_t data_len;
 };
 
@@ -88,9 +97,16 @@ int gg_modbus_encode(enum gg_modbus_framing framing, uint16_t transaction, const
 int gg_modbus_take(enum gg_modbus_framing framing, const struct gg_modbus_request *expect,
 	const uint8_t *bytes, size_t len, struct gg_modbus_answer *ret_answer, size_t *ret_used);
 
+/* How long the frame of the answer is, exceptions apart; 0: that depends. */
+size_t gg_modbus_answer_bytes(enum gg_modbus_framing framing, const struct gg_modbus_request *r);
+
 /* Does the answer fit the request: unit, function, byte count, echo? Errors: -EBADMSG. */
 int gg_modbus_check(const struct gg_modbus_request *r, const struct gg_modbus_answer *a);
 
+/* What a checked answer to 43/14 says of itself: the most the device knows (1 basic, 2 regular, 3 extended),
+ * and which object is to be asked for next; 0: that was all. */
+uint8_t gg_modbus_identity_level(const struct gg_modbus_answer *a);
+uint8_t gg_modbus_identity_more(const struct gg_modbus_answer *a);
 /* Walks the objects of a checked answer to function 43/14: *at is 0 at first. False at the end. */
 bool gg_modbus_identity(
 	const struct gg_modbus_answer *a, size_t *at, uint8_t *ret_id, struct gg_str *ret_text);

@@ -2,7 +2,8 @@
 /*
  * Groups, timers, and whether the device lives. Signals with the same period form a group; a group polls at
  * multiples of its period plus a phase that follows from the device's id, so that many devices don't all ask
- * at the same instant, and a restart does not move the phase.
+ * at the same instant, and a restart does not move the phase. There are only so many phases: those that fall
+ * together are one wake-up of the loop, and of a thousand polls a second waking is the dearest part.
  *
  * Whatever the reason, a loss is told once: the group's signals get a bad sample each, the core a reason in
  * words.
@@ -12,12 +13,16 @@
 #include "base/log.h"
 #include "base/map.h"
 
+enum { SLOTS = 20 }; /* of a period */
+
 static void probe(struct gg_modbus_device *d);
 
 /* ---- making groups ---- */
 
 static uint16_t extent(const struct gg_modbus_signal *s)
 {
+	if (s->at.table == GG_MODBUS_FIFO)
+		return gg_modbus_form_registers(&s->form);
 	return gg_modbus_table_is_bits(s->at.table) ? 1 : gg_modbus_form_registers(&s->form);
 }
 
@@ -30,13 +35,17 @@ static int make_group(struct gg_modbus_device *d, struct gg_modbus_group *g, int
 		const struct gg_modbus_signal *s = &d->signals[i];
 		if (s->period_ns != period_ns)
 			continue;
-		items[n++] = (struct gg_modbus_item){
-			.table = s->at.table, .address = s->at.number, .count = extent(s), .signal = i};
+		items[n++] = (struct gg_modbus_item){.table = s->at.table,
+			.file = s->at.file,
+			.address = s->at.number,
+			.count = extent(s),
+			.signal = i};
+		g->samples += s->at.table == GG_MODBUS_FIFO ? GG_MODBUS_FIFO_REGS : 1;
 		if (s->form.type == GG_MODBUS_STRING)
 			g->tail_bytes += s->form.length;
 	}
 	uint64_t hash = gg_hash_stable(gg_str(d->o.name)) + (uint64_t)period_ns;
-	g->phase_ns = (int64_t)(hash % (uint64_t)period_ns);
+	g->phase_ns = (int64_t)(hash % SLOTS) * (period_ns / SLOTS);
 	return gg_modbus_plan_init(&g->plan, items, n, d->o.limits);
 }
 
@@ -54,6 +63,8 @@ int gg_modbus_device_init(struct gg_modbus_device *d, const struct gg_modbus_dev
 	*d = (struct gg_modbus_device){.o = *o, .signals = signals, .signal_count = count};
 	if (count > GG_BATCH_SAMPLES)
 		return -EINVAL;
+	if (o->broadcast)
+		return 0;
 	uint32_t groups = 0;
 	for (uint32_t i = 0; i < count; i++)
 		groups += period_is_new(d, i);
@@ -179,18 +190,7 @@ void gg_modbus_device_answered(struct gg_modbus_device *d)
 	gg_log(GG_INFO, d->o.who, "device answers", GG_S("device", d->o.name), GG_I("unit", d->o.unit));
 	d->ops->health(d->arg, d->o.index, true, "");
 	start_groups(d);
-}
-
-static void log_identity(struct gg_modbus_device *d, const struct gg_modbus_answer *a)
-{
-	struct gg_str text[3] = {{"", 0}, {"", 0}, {"", 0}}, object;
-	size_t at = 0;
-	uint8_t id;
-	while (gg_modbus_identity(a, &at, &id, &object))
-		if (id < GG_COUNT(text))
-			text[id] = object;
-	gg_log(GG_INFO, d->o.who, "device identifies itself", GG_S("device", d->o.name),
-		GG_SV("vendor", text[0]), GG_SV("product", text[1]), GG_SV("revision", text[2]));
+	gg_modbus_device_identify(d);
 }
 
 static void probe_done(struct gg_modbus_job *job, int status, const struct gg_modbus_answer *a)
@@ -203,12 +203,20 @@ static void probe_done(struct gg_modbus_job *job, int status, const struct gg_mo
 	bool through =
 		a && a->exception != GG_MODBUS_GATEWAY_PATH && a->exception != GG_MODBUS_GATEWAY_TARGET;
 	if (through) {
-		if (a->function == GG_MODBUS_IDENTIFY && !a->exception)
-			log_identity(d, a);
 		gg_modbus_device_answered(d);
 		return;
 	}
 	gg_modbus_device_silent(d, status, a);
+}
+
+struct gg_modbus_request gg_modbus_device_request(
+	const struct gg_modbus_device *d, const struct gg_modbus_range *r)
+{
+	return (struct gg_modbus_request){.unit = d->o.unit,
+		.function = gg_modbus_table_read(r->table),
+		.file = r->file,
+		.address = r->address,
+		.count = r->count};
 }
 
 /* Asks for the first range there is: any answer, an exception too, shows that somebody lives there. */
@@ -221,16 +229,10 @@ static void probe(struct gg_modbus_device *d)
 		probe_later(d);
 		return;
 	}
-	const struct gg_modbus_range *range = &d->groups[0].plan.ranges[0];
 	r->group = NULL;
-	r->job = (struct gg_modbus_job){.done = probe_done, .owner = d};
-	r->job.request = (struct gg_modbus_request){.unit = d->o.unit,
-		.function = gg_modbus_table_read(range->table),
-		.address = range->address,
-		.count = range->count};
-	if (d->o.identify && d->losses == 0)
-		r->job.request =
-			(struct gg_modbus_request){.unit = d->o.unit, .function = GG_MODBUS_IDENTIFY};
+	r->job = (struct gg_modbus_job){.done = probe_done,
+		.owner = d,
+		.request = gg_modbus_device_request(d, &d->groups[0].plan.ranges[0])};
 	r->busy = gg_modbus_line_submit(d->line, &r->job) == 0;
 	if (!r->busy)
 		probe_later(d);
@@ -253,6 +255,12 @@ void gg_modbus_device_line(struct gg_modbus_device *d, bool up, const char *reas
 	char where[300], text[500];
 	d->line_up = up;
 	gg_timer_stop(&d->probe);
+	if (up && (d->o.broadcast || d->state == GG_MODBUS_ALIVE)) {
+		d->state =
+			GG_MODBUS_LOST; /* nobody to ask, or asked already: see gg_modbus_device_inherit() */
+		gg_modbus_device_answered(d);
+		return;
+	}
 	if (up) {
 		d->losses = 0;
 		probe(d);
@@ -269,6 +277,20 @@ void gg_modbus_device_line(struct gg_modbus_device *d, bool up, const char *reas
 void gg_modbus_device_resume(struct gg_modbus_device *d)
 {
 	d->paused = false;
+}
+
+void gg_modbus_device_inherit(struct gg_modbus_device *d, const struct gg_modbus_device *from)
+{
+	if (from->o.unit != d->o.unit || from->o.broadcast != d->o.broadcast)
+		return;
+	d->state = from->state == GG_MODBUS_ALIVE ? GG_MODBUS_ALIVE : GG_MODBUS_NEW;
+	d->no_single_write = from->no_single_write;
+	d->no_mask_write = from->no_mask_write;
+	for (uint32_t i = 0; i < d->group_count; i++)
+		for (uint32_t k = 0; k < from->group_count; k++)
+			if (d->groups[i].period_ns == from->groups[k].period_ns)
+				gg_modbus_plan_inherit(&d->groups[i].plan, &from->groups[k].plan);
+	d->refused = from->refused;
 }
 
 void gg_modbus_device_close(struct gg_modbus_device *d)

@@ -15,7 +15,7 @@
 
 #include "drivers/modbus/modbus_line.h"
 #include "drivers/modbus/modbus_plan.h"
-#include "drivers/modbus/modbus_value.h"
+#include "drivers/modbus/modbus_signal.h"
 #include "ganglion/host.h"
 
 /* What the engine needs of the core. */
@@ -23,28 +23,23 @@ struct gg_modbus_ops {
 	int (*submit_take)(void *arg, struct gg_batch *b);
 	void (*health)(void *arg, uint32_t device, bool healthy, const char *reason);
 	void (*write_done)(void *arg, struct gg_write *w, int status, const char *reason);
-};
-
-struct gg_modbus_signal {
-	const char *name;
-	uint32_t index; /* in the signal table */
-	struct gg_modbus_address at;
-	struct gg_modbus_form form;
-	int64_t period_ns;
-	bool writable, readback;
-	double low, high; /* low == high: not known */
+	/* What the device says of itself: "vendor", "Acme". */
+	void (*property)(void *arg, uint32_t device, const char *name, const char *value);
+	/* So many of its signals have an address it refuses; 0: none any more. text names some. */
+	void (*refused)(void *arg, uint32_t device, uint32_t count, const char *text);
 };
 
 struct gg_modbus_group {
 	struct gg_modbus_device *device;
 	int64_t period_ns, phase_ns, due_ns;
 	struct gg_modbus_plan plan;
-	uint32_t tail_bytes;
+	uint32_t samples, tail_bytes; /* most of a poll */
 	struct gg_timer timer;
 	/* The poll under way. */
 	struct gg_batch *batch; /* NULL: none */
 	uint32_t cursor, under_way;
 	bool relearn; /* a range was refused: the plan changes when nothing is under way */
+	bool learnt;  /* it has changed in this poll */
 };
 
 struct gg_modbus_read {
@@ -64,6 +59,7 @@ struct gg_modbus_device_options {
 	uint8_t unit;
 	unsigned retries;
 	bool identify;
+	bool broadcast; /* all units at once: written to only */
 	int64_t timeout_ns, backoff_min_ns, backoff_max_ns;
 	struct gg_modbus_limits limits;
 };
@@ -87,6 +83,12 @@ struct gg_modbus_device {
 	uint64_t random;
 	struct gg_timer probe;
 	struct gg_modbus_read reads[GG_MODBUS_PIPELINE];
+	struct {
+		struct gg_modbus_job job;
+		bool busy;
+		unsigned requests;
+	} identity;
+	uint32_t refused; /* signals, as was told */
 	unsigned write_count;
 	bool no_single_write, no_mask_write; /* learnt: functions 6 and 22 are unknown to it */
 };
@@ -102,7 +104,9 @@ void gg_modbus_device_start(
 void gg_modbus_device_line(struct gg_modbus_device *d, bool up, const char *reason);
 /* The core has room again. */
 void gg_modbus_device_resume(struct gg_modbus_device *d);
-/* Stops timers; after it the line is closed and then the device freed. */
+/* Before it begins: what another device of the same name has learnt on this line, which it is to replace. */
+void gg_modbus_device_inherit(struct gg_modbus_device *d, const struct gg_modbus_device *from);
+/* Stops timers; after it the line is closed, or told to orphan its jobs, and then the device freed. */
 void gg_modbus_device_close(struct gg_modbus_device *d);
 void gg_modbus_device_done(struct gg_modbus_device *d);
 
@@ -116,6 +120,10 @@ void gg_modbus_device_lost(struct gg_modbus_device *d, enum gg_reason reason, co
 /* The same for want of an answer (status), or because a gateway said so (a). */
 void gg_modbus_device_silent(struct gg_modbus_device *d, int status, const struct gg_modbus_answer *a);
 void gg_modbus_device_answered(struct gg_modbus_device *d);
+void gg_modbus_device_identify(struct gg_modbus_device *d);
+/* What reads a range. */
+struct gg_modbus_request gg_modbus_device_request(
+	const struct gg_modbus_device *d, const struct gg_modbus_range *r);
 /* Adds what the registers or bits say to a batch. Errors: of gg_batch_add(). */
 int gg_modbus_device_add(const struct gg_modbus_signal *s, const uint8_t *data, size_t bit_or_byte,
 	int64_t utc_ns, struct gg_batch *b);

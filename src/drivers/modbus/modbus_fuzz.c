@@ -17,6 +17,9 @@ static void use(const struct gg_modbus_request *r, const struct gg_modbus_answer
 	if (gg_modbus_check(r, a) != 0 || a->exception)
 		return;
 	if (r->function == GG_MODBUS_IDENTIFY) {
+		if (gg_modbus_identity_level(a) < 1 || gg_modbus_identity_level(a) > 3)
+			abort();
+		(void)gg_modbus_identity_more(a);
 		for (unsigned n = 0; gg_modbus_identity(a, &at, &id, &text); n++)
 			if (n > 255)
 				abort();
@@ -45,7 +48,7 @@ static void use(const struct gg_modbus_request *r, const struct gg_modbus_answer
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const uint8_t functions[] = {1, 2, 3, 4, 5, 6, 15, 16, 22, 23, 43};
+	static const uint8_t functions[] = {1, 2, 3, 4, 5, 6, 15, 16, 22, 23, 43, 20, 21, 24};
 	struct gg_modbus_address address;
 	(void)gg_modbus_address_parse(gg_str_n(data, size), &address, NULL);
 	if (size < 6)
@@ -55,6 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const struct gg_modbus_request r = {.unit = data[2],
 		.function = functions[data[1] % sizeof functions],
 		.count = data[3],
+		.file = 4,
 		.address = data[4],
 		.data = word,
 		.data_len = 2};

@@ -14,6 +14,9 @@
 
 #include "base/map.h"
 
+#define HOLD_NS (500 * GG_NS_PER_US) /* how long answers are waited for before more is sent */
+#define TORN_NS (50 * GG_NS_PER_MS)  /* USB adapters hand over what they got every 16 ms */
+
 enum { SILENT_MAX = 3 }; /* timeouts in a row, for each unit behind the line */
 
 static void begin(struct gg_modbus_line *l);
@@ -90,11 +93,6 @@ static bool is_rtu(const struct gg_modbus_line *l)
 	return l->o.framing == GG_MODBUS_RTU;
 }
 
-static unsigned window(const struct gg_modbus_line *l)
-{
-	return is_rtu(l) || l->o.pipeline < 1 ? 1 : l->o.pipeline;
-}
-
 static struct gg_modbus_job *take_flight(struct gg_modbus_line *l, unsigned i)
 {
 	struct gg_modbus_job *job = l->flight[i];
@@ -128,6 +126,15 @@ static void arm_deadline(struct gg_modbus_line *l)
 		gg_timer_start(l->loop, &l->deadline, due - gg_loop_now(l->loop), deadline_fired);
 }
 
+static void quiet_fired(struct gg_timer *t);
+
+/* Start, parity and stop bit beside eight of data. */
+static int64_t on_wire_ns(const struct gg_modbus_line *l, size_t bytes)
+{
+	return l->o.is_serial && l->o.serial.baud > 0 ? (int64_t)bytes * 11 * GG_NS_PER_S / l->o.serial.baud
+						      : 0;
+}
+
 /* Errors: -EAGAIN the stream takes no more now, others: it is broken. */
 static int send_job(struct gg_modbus_line *l, struct gg_modbus_job *job)
 {
@@ -143,12 +150,59 @@ static int send_job(struct gg_modbus_line *l, struct gg_modbus_job *job)
 	job->deadline_ns = job->sent_ns + l->o.timeout_ns;
 	/* The time the bytes take on a slow line is not the device's. */
 	if (l->o.is_serial)
-		job->deadline_ns +=
-			(int64_t)(gg_writer_len(&w) + GG_MODBUS_ADU) * 11 * GG_NS_PER_S / l->o.serial.baud;
+		job->deadline_ns += on_wire_ns(l, gg_writer_len(&w) + GG_MODBUS_ADU);
 	l->heard = 0;
-	l->flight[l->in_flight++] = job;
 	gg_count(l->stats.requests, 1);
+	if (job->broadcast) {
+		stay_quiet(l, on_wire_ns(l, gg_writer_len(&w)) + l->o.turnaround_ns);
+		job->done(job, 0, NULL);
+		return 0;
+	}
+	l->flight[l->in_flight++] = job;
 	return 0;
+}
+
+/* Must it wait although there is room? What had no answer among others goes alone; and while answers come in
+ * one after the other, what they make room for goes out together. */
+static bool holds_back(struct gg_modbus_line *l)
+{
+	const struct gg_modbus_job *next = l->urgent.head ? l->urgent.head : l->waiting.head;
+	if (!l->in_flight)
+		return false;
+	if (next->alone || l->flight[0]->alone)
+		return true;
+	if (next->urgent || l->in_flight <= l->filled / 2 || gg_loop_now(l->loop) - l->answered_ns >= HOLD_NS)
+		return false;
+	if (!l->quiet.place)
+		gg_timer_start(l->loop, &l->quiet, HOLD_NS, quiet_fired);
+	return true;
+}
+
+static void refill(struct gg_modbus_line *l)
+{
+	if (l->in_flight && (l->urgent.head || l->waiting.head) && holds_back(l))
+		return;
+	while (l->in_flight < gg_modbus_line_window(l) && (l->urgent.head || l->waiting.head)) {
+		const struct gg_modbus_job *next = l->urgent.head ? l->urgent.head : l->waiting.head;
+		int64_t quiet = l->quiet_until_ns - gg_loop_now(l->loop);
+		if (quiet > 0) {
+			gg_timer_start(l->loop, &l->quiet, quiet, quiet_fired);
+			break;
+		}
+		if (l->in_flight && (next->alone || l->flight[0]->alone))
+			break;
+		struct gg_modbus_job *job = pop(l->urgent.head ? &l->urgent : &l->waiting);
+		int r = send_job(l, job);
+		if (r == -EAGAIN || r == -EPIPE) {
+			push_front(queue_of(l, job), job); /* drained() or closed() goes on */
+			break;
+		}
+		if (r != 0)
+			job->done(job, r, NULL);
+		else if (l->o.pause_ns > 0)
+			stay_quiet(l, 0);
+	}
+	l->filled = l->in_flight;
 }
 
 static void quiet_fired(struct gg_timer *t)
@@ -161,24 +215,11 @@ static void pump(struct gg_modbus_line *l)
 	if (l->busy || !l->open || l->closed)
 		return;
 	l->busy = true;
-	while (l->in_flight < window(l) && (l->urgent.head || l->waiting.head)) {
-		int64_t quiet = l->quiet_until_ns - gg_loop_now(l->loop);
-		if (quiet > 0) {
-			gg_timer_start(l->loop, &l->quiet, quiet, quiet_fired);
-			break;
-		}
-		struct gg_modbus_job *job = pop(l->urgent.head ? &l->urgent : &l->waiting);
-		int r = send_job(l, job);
-		if (r == -EAGAIN || r == -EPIPE) {
-			push_front(queue_of(l, job), job); /* drained() or closed() goes on */
-			break;
-		}
-		if (r != 0)
-			job->done(job, r, NULL);
-		else if (l->o.pause_ns > 0)
-			stay_quiet(l, 0);
-	}
+	unsigned before = l->in_flight;
+	refill(l);
 	l->busy = false;
+	if (l->in_flight != before || l->in_flight < 2)
+		gg_modbus_window_wait(l);
 	arm_deadline(l);
 }
 
@@ -192,6 +233,9 @@ static void answer_came(struct gg_modbus_line *l, struct gg_modbus_job *job, str
 	l->attempts = 0;
 	gg_count(status ? l->stats.garbled : a->exception ? l->stats.exceptions : l->stats.answers, 1);
 	gg_histogram_add(l->stats.answer_time, gg_loop_now(l->loop) - job->sent_ns);
+	gg_modbus_window_learn(l, job, a->exception);
+	l->answered_ns = l->heard_ns[job->request.unit] = gg_loop_now(l->loop);
+	job->alone = false;
 	stay_quiet(l, 0);
 	job->done(job, status, status ? NULL : a);
 }
@@ -230,6 +274,13 @@ static size_t stream_data(void *arg, struct gg_stream *s, const uint8_t *bytes, 
 		if (job) /* else it came too late */
 			answer_came(l, job, &a);
 	}
+	l->partial = len - used;
+	/* A frame has no pause of more than 1.5 characters (SL §2.5.1.1): one that does not go on is torn. */
+	if (l->o.is_serial && l->in_flight && l->heard && used < len) {
+		int64_t torn = gg_loop_now(l->loop) + gg_modbus_serial_silence_ns(l->o.serial.baud) + TORN_NS;
+		if (l->flight[0]->deadline_ns > torn)
+			l->flight[0]->deadline_ns = torn;
+	}
 	l->busy = was_busy;
 	pump(l);
 	return used;
@@ -250,6 +301,9 @@ static void deadline_fired(struct gg_timer *t)
 		l->silent++;
 		if (job->tries > 0 && !gg_modbus_is_write(job->request.function)) {
 			job->tries--;
+			/* Does the unit live, but could not take them all? */
+			job->alone = gg_modbus_line_window(l) > 1 && !l->o.in_flight &&
+				     l->heard_ns[job->request.unit] >= job->sent_ns;
 			push_front(queue_of(l, job), job);
 		} else {
 			push(&given_up, job);
@@ -322,6 +376,8 @@ static void stream_opened(void *arg, struct gg_stream *s)
 	if (l->open)
 		return;
 	l->open = true;
+	l->partial = 0;
+	l->expected = 1;
 	l->answered = false;
 	l->silent = 0;
 	if (!l->up) {
@@ -348,7 +404,9 @@ static void stream_closed(void *arg, struct gg_stream *s, int status, const char
 	l->open = false;
 	gg_timer_stop(&l->deadline);
 	gg_timer_stop(&l->quiet);
+	gg_timer_stop(&l->patience);
 	gg_count(l->stats.reconnects, 1);
+	gg_modbus_window_broke(l);
 	if (again_at_once) {
 		take_back(l);
 		gg_timer_start(l->loop, &l->reconnect, 0, reconnect_fired);
@@ -401,6 +459,8 @@ void gg_modbus_line_start(
 {
 	l->loop = loop;
 	l->o = *o;
+	l->window = 1;
+	l->window_most = GG_MODBUS_PIPELINE;
 	l->random = gg_hash(gg_str(o->address.host)) ^ (uint64_t)gg_loop_now(loop);
 	gg_timer_start(loop, &l->reconnect, 0, begin_fired);
 }
@@ -409,6 +469,7 @@ int gg_modbus_line_submit(struct gg_modbus_line *l, struct gg_modbus_job *job)
 {
 	if (!l->up || l->closed)
 		return -ENOTCONN;
+	job->alone = false;
 	push(queue_of(l, job), job);
 	pump(l);
 	return 0;
@@ -421,6 +482,44 @@ void gg_modbus_line_forget(struct gg_modbus_line *l, const void *owner)
 	cancel(&l->urgent, owner, -ECANCELED);
 	cancel(&l->waiting, owner, -ECANCELED);
 	l->busy = was_busy;
+}
+
+static void orphan_done(struct gg_modbus_job *job, int status, const struct gg_modbus_answer *a)
+{
+	(void)status, (void)a;
+	GG_CONTAINER(job, struct gg_modbus_orphan, job)->busy = false;
+}
+
+static struct gg_modbus_job *make_orphan(struct gg_modbus_line *l, const struct gg_modbus_job *job)
+{
+	struct gg_modbus_orphan *o = l->orphans;
+	while (o->busy) /* as many as may fly */
+		o++;
+	o->busy = true;
+	o->job = *job;
+	o->job.done = orphan_done;
+	o->job.owner = NULL;
+	o->job.tries = 0;
+	if (job->request.data_len) {
+		memcpy(o->data, job->request.data, job->request.data_len);
+		o->job.request.data = o->data;
+	}
+	return &o->job;
+}
+
+void gg_modbus_line_orphan(struct gg_modbus_line *l, const void *owner)
+{
+	bool was_busy = l->busy;
+	l->busy = true;
+	for (unsigned i = 0; i < l->in_flight; i++) {
+		struct gg_modbus_job *job = l->flight[i];
+		if (job->owner != owner)
+			continue;
+		l->flight[i] = make_orphan(l, job);
+		job->done(job, -ECANCELED, NULL);
+	}
+	l->busy = was_busy;
+	gg_modbus_line_forget(l, owner);
 }
 
 /* The stream may outlive the line by a turn: nobody listens to it then. */
@@ -445,6 +544,7 @@ void gg_modbus_line_close(struct gg_modbus_line *l)
 	l->up = l->open = false;
 	gg_timer_stop(&l->deadline);
 	gg_timer_stop(&l->quiet);
+	gg_timer_stop(&l->patience);
 	gg_timer_stop(&l->reconnect);
 	fail_all(l, -ECANCELED);
 	if (l->stream) {

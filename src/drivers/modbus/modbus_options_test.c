@@ -35,8 +35,6 @@ static int take(const char *yaml)
 static int done(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < m.unit_count; i++)
-		gg_modbus_device_done(&m.units[i].device);
 	gg_modbus_options_done(&m);
 	gg_arena_done(&arena);
 	return 0;
@@ -58,7 +56,7 @@ static void one_device_has_the_instances_name(void **state)
 	assert_int_equal(m.line_options.framing, GG_MODBUS_TCP);
 	assert_int_equal(m.line_options.address.port, 502);
 	assert_int_equal(m.unit_count, 1);
-	const struct gg_modbus_unit *u = &m.units[0];
+	const struct gg_modbus_unit *u = m.units[0];
 	assert_string_equal(u->device.o.name, "boiler");
 	assert_int_equal(u->device.o.unit, 3);
 	assert_int_equal(u->count, 5);
@@ -86,9 +84,9 @@ static void several_devices_share_a_line(void **state)
 	assert_string_equal(m.line_options.address.host, "/dev/ttyUSB0");
 	assert_int_equal(m.line_options.serial.baud, 9600);
 	assert_int_equal(m.unit_count, 2);
-	assert_string_equal(m.units[1].device.o.name, "pump-2");
-	assert_int_equal(m.units[0].signals[0].form.order, GG_MODBUS_LITTLE_SWAP);
-	assert_int_equal(m.units[1].signals[0].form.order, GG_MODBUS_BIG);
+	assert_string_equal(m.units[1]->device.o.name, "pump-2");
+	assert_int_equal(m.units[0]->signals[0].form.order, GG_MODBUS_LITTLE_SWAP);
+	assert_int_equal(m.units[1]->signals[0].form.order, GG_MODBUS_BIG);
 }
 
 static void rtu_goes_over_tcp_too(void **state)
@@ -111,14 +109,24 @@ static void mistakes_are_told_with_their_place(void **state)
 		{"{ connect: 'rtu:ttyS0', signals: { a: coil 1 } }", "/dev/ttyUSB0"},
 		{"{ connect: 'rtu:/dev/ttyS0', serial: { baud: 9601 }, signals: { a: coil 1 } }",
 			"serial.baud"},
-		{"{ connect: 'rtu:/dev/ttyS0', unit: 0, signals: { a: coil 1 } }", "1 to 247"},
+		{"{ connect: 'rtu:/dev/ttyS0', unit: 248, signals: { a: coil 1 } }", "1 to 247"},
+		{"{ connect: 'rtu:/dev/ttyS0', unit: 0, signals: { a: coil 1 } }",
+			"a broadcast can't be read"},
+		{"{ connect: 'tcp://a', devices: { all: { unit: 1, broadcast: true, signals: { a: coil 1 } } "
+		 "} }",
+			"that is unit 0"},
+		{"{ connect: 'tcp://a', signals: { a: file 0:1 } }", "file 4:12"},
+		{"{ connect: 'tcp://a', signals: { a: { address: fifo 1, writable: true } } }",
+			"can be written"},
+		{"{ connect: 'tcp://a', registers: /nowhere/list.csv }",
+			"registers: can't read /nowhere/list.csv"},
 		{"{ connect: 'tcp://a', signals: { a: 17 } }", "signals.a: address \"17\""},
 		{"{ connect: 'tcp://a', signals: { a: { address: coil 1, type: float32 } } }",
 			"signals.a: a coil"},
 		{"{ connect: 'tcp://a', signals: { a: { address: 40001, type: string } } }",
 			"needs a length"},
 		{"{ connect: 'tcp://a', signals: { a: { address: 30001, writable: true } } }",
-			"only coils and holding"},
+			"only coils, holding"},
 		{"{ connect: 'tcp://a', signals: { a: { address: 40001, scale: 0 } } }", "scale"},
 		{"{ connect: 'tcp://a', signals: { a: { address: 40001, low: 2, high: 1 } } }",
 			"low is above"},

@@ -80,7 +80,7 @@ static void several_requests_are_under_way_at_once_when_allowed(void **state)
 {
 	(void)state;
 	static char names[20][16];
-	line_options.pipeline = 8;
+	line_options.in_flight = 8;
 	for (unsigned i = 0; i < 20; i++) { /* too far apart to be merged */
 		snprintf(names[i], sizeof names[i], "holding %u", i * 20);
 		add(0, names[i], GG_MODBUS_UINT16);
@@ -98,6 +98,79 @@ static void several_requests_are_under_way_at_once_when_allowed(void **state)
 	for (unsigned i = 0; i < 20; i++)
 		assert_true(seen[i].good >= 2 && seen[i].last.v.u == i);
 	assert_int_equal(count_of(line.stats.garbled), 0);
+}
+
+static void add_far_apart(unsigned count)
+{
+	static char names[20][16];
+	for (unsigned i = 0; i < count; i++) { /* too far apart to be merged */
+		snprintf(names[i], sizeof names[i], "holding %u", i * 20);
+		add(0, names[i], GG_MODBUS_UINT16);
+	}
+}
+
+static void how_many_requests_at_once_is_found_out(void **state)
+{
+	(void)state;
+	line_options.in_flight = 0;
+	line_options.timeout_ns = GG_NS_PER_S;
+	add_far_apart(20);
+	begin();
+	wait_until(gg_modbus_line_window(&line) == GG_MODBUS_PIPELINE);
+	unsigned good = seen[19].good;
+	wait_until(seen[19].good > good + 2);
+	assert_int_equal(seen[0].bad, 0);
+	assert_int_equal(count_of(line.stats.timeouts), 0);
+}
+
+static void who_wants_one_request_at_a_time_gets_them_so(void **state)
+{
+	(void)state;
+	line_options.in_flight = 0;
+	unit(1)->faults.one_by_one = true;
+	add_far_apart(20);
+	begin();
+	wait_until(count_of(line.stats.timeouts) >= 1);
+	wait_until(line.window_most == 1);
+	uint64_t timeouts = count_of(line.stats.timeouts);
+	unsigned good = seen[19].good;
+	wait_until(seen[19].good > good + 5);
+	assert_int_equal(count_of(line.stats.timeouts), timeouts);
+	for (unsigned i = 0; i < 20; i++)
+		assert_int_equal(seen[i].bad, 0);
+	assert_int_equal(health[0].told, 1);
+}
+
+static void answers_that_come_late_or_never_hold_up_no_others(void **state)
+{
+	(void)state;
+	device_count = 2;
+	line_options.in_flight = 8;
+	add_far_apart(20);
+	struct seen *other = add(1, "holding 0", GG_MODBUS_UINT16);
+	begin();
+	wait_until(seen[19].good && other->good);
+	gg_site_modbus_lock(site);
+	unit(1)->faults.silent = true;
+	gg_site_modbus_unlock(site);
+	unsigned good = other->good;
+	wait_until(seen[0].bad); /* a timeout of 100 ms, and again: 200 ms */
+	assert_true(other->good - good >= 5);
+	assert_int_equal(other->bad, 0);
+	assert_true(health[1].healthy && !health[0].healthy);
+}
+
+static void refused_addresses_are_told_once(void **state)
+{
+	(void)state;
+	unit(1)->faults.hole_first = 40;
+	unit(1)->faults.hole_end = 41;
+	add_far_apart(5);
+	begin();
+	wait_until(batches[0] >= 5);
+	assert_int_equal(refused[0].told, 1);
+	assert_int_equal(refused[0].count, 1);
+	assert_string_equal(refused[0].text, "holding 40 (holding 40)");
 }
 
 /* ---- what goes wrong ---- */
@@ -270,6 +343,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(groups_keep_their_own_beat, tcp_up, down),
 		cmocka_unit_test_setup_teardown(
 			several_requests_are_under_way_at_once_when_allowed, tcp_up, down),
+		cmocka_unit_test_setup_teardown(how_many_requests_at_once_is_found_out, tcp_up, down),
+		cmocka_unit_test_setup_teardown(who_wants_one_request_at_a_time_gets_them_so, tcp_up, down),
+		cmocka_unit_test_setup_teardown(
+			answers_that_come_late_or_never_hold_up_no_others, tcp_up, down),
+		cmocka_unit_test_setup_teardown(refused_addresses_are_told_once, tcp_up, down),
 		cmocka_unit_test_setup_teardown(
 			a_wrong_address_is_bad_and_leaves_the_others_good, tcp_up, down),
 		cmocka_unit_test_setup_teardown(a_device_that_wants_short_requests_gets_them, tcp_up, down),

@@ -88,6 +88,7 @@ static void an_item_no_request_can_carry_is_refused(void **state)
 /* ---- learning: a device that lacks some registers ---- */
 
 static bool lacks[65536];
+static unsigned longest; /* that it takes; 0: any */
 
 /* One poll as the driver does it: what has no value yet is asked for, what is refused is learnt. Returns
  * requests. */
@@ -105,17 +106,86 @@ static unsigned settle(void)
 			requests++;
 			for (unsigned a = r->address; a < r->address + (unsigned)r->count; a++)
 				refused |= lacks[a];
+			refused |= longest && r->count > longest;
 			r->refused = refused;
+			if (!refused)
+				gg_modbus_plan_taken(&plan, r);
 			for (uint32_t i = r->first; i < r->first + r->items; i++)
 				plan.items[i].done = !refused || !gg_modbus_plan_splits(&plan, n);
 		}
 		again = false;
-		gg_modbus_plan_learn(&plan);
+		assert_int_equal(gg_modbus_plan_learn(&plan), 0);
 		for (uint32_t i = 0; i < plan.item_count; i++)
 			again = again || !plan.items[i].done;
 		assert_true(requests < 2000);
 	}
+	(void)gg_modbus_plan_settle(&plan);
 	return requests;
+}
+
+static void poll_again(unsigned times)
+{
+	while (times--) {
+		for (uint32_t i = 0; i < plan.item_count; i++)
+			plan.items[i].done = plan.items[i].refused;
+		settle();
+	}
+}
+
+static void the_longest_request_is_found_and_remembered(void **state)
+{
+	(void)state;
+	struct gg_modbus_item items[300];
+	for (uint32_t i = 0; i < 300; i++)
+		items[i] = at(GG_MODBUS_HOLDING, (uint16_t)i, 1, i);
+	memset(lacks, 0, sizeof lacks);
+	lacks[250] = true; /* and one of them is not there at all */
+	for (longest = 7; longest < 125; longest += 13) {
+		make(items, 300, 8, 125);
+		settle();
+		poll_again(12);
+		unsigned least = (250 + longest - 1) / longest + (49 + longest - 1) / longest;
+		assert_in_range(plan.range_count, least, least + 1U); /* the one that is not there */
+		for (uint32_t i = 0; i < plan.range_count; i++)
+			assert_true(plan.ranges[i].count <= longest);
+		for (uint32_t i = 0; i < 300; i++)
+			assert_int_equal(plan.items[i].refused, i == 250);
+		gg_modbus_plan_done(&plan);
+	}
+	longest = 0;
+	make(items, 1, 8, 125);
+}
+
+static void a_changed_plan_knows_what_the_old_one_learnt(void **state)
+{
+	(void)state;
+	struct gg_modbus_item items[60];
+	struct gg_modbus_plan old;
+	for (uint32_t i = 0; i < 60; i++)
+		items[i] = at(GG_MODBUS_HOLDING, (uint16_t)i, 1, i);
+	memset(lacks, 0, sizeof lacks);
+	lacks[30] = true;
+	make(items, 59, 8, 125);
+	settle();
+	old = plan;
+	for (uint32_t i = 0; i < 60; i++)
+		items[i].signal = 59 - i;
+	make(items, 60, 8, 125);
+	gg_modbus_plan_inherit(&plan, &old);
+	assert_int_equal(settle(), 3);
+	assert_int_equal(gg_modbus_plan_refused(&plan), 1);
+	gg_modbus_plan_done(&old);
+}
+
+static void records_of_different_files_and_queues_are_read_apart(void **state)
+{
+	(void)state;
+	struct gg_modbus_item items[] = {at(GG_MODBUS_FILE, 0, 2, 0), at(GG_MODBUS_FILE, 2, 2, 1),
+		at(GG_MODBUS_FILE, 4, 2, 2), at(GG_MODBUS_FIFO, 0, 1, 3), at(GG_MODBUS_FIFO, 1, 1, 4)};
+	for (int i = 0; i < 3; i++)
+		items[i].file = i < 2 ? 1 : 2;
+	make(items, 5, 8, 125);
+	assert_int_equal(plan.range_count, 4);
 }
 
 static void one_wrong_address_costs_the_others_nothing(void **state)
@@ -194,6 +264,9 @@ int main(void)
 		cmocka_unit_test_teardown(one_wrong_address_costs_the_others_nothing, done),
 		cmocka_unit_test_teardown(a_hole_between_signals_is_not_bridged_again, done),
 		cmocka_unit_test_teardown(many_wrong_addresses_are_all_found, done),
+		cmocka_unit_test_teardown(the_longest_request_is_found_and_remembered, done),
+		cmocka_unit_test_teardown(a_changed_plan_knows_what_the_old_one_learnt, done),
+		cmocka_unit_test_teardown(records_of_different_files_and_queues_are_read_apart, done),
 		cmocka_unit_test_teardown(bits_of_one_register_are_refused_together_and_come_back, done),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

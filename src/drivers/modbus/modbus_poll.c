@@ -10,7 +10,7 @@
  */
 #include "drivers/modbus/modbus_device.h"
 
-enum { REFUSED_AGAIN_S = 60, GARBLED_MAX = 3 };
+enum { REFUSED_AGAIN_S = 60, GARBLED_MAX = 3, NAMED_MAX = 4 };
 
 struct gg_modbus_read *gg_modbus_read_free(struct gg_modbus_device *d)
 {
@@ -47,12 +47,23 @@ static void range_bad(struct gg_modbus_group *g, const struct gg_modbus_range *r
 	}
 }
 
+/* A queue's values, the oldest first; one instant has one value, so each is a nanosecond later. */
+static void queue_good(struct gg_modbus_group *g, struct gg_modbus_range *r, const struct gg_modbus_answer *a)
+{
+	int64_t utc_ns = gg_loop_utc(g->device->loop);
+	for (uint32_t n = r->first; n < r->first + r->items; n++) {
+		const struct gg_modbus_signal *s = &g->device->signals[g->plan.items[n].signal];
+		size_t step = gg_modbus_form_registers(&s->form) * 2U;
+		for (size_t at = 0; !g->plan.items[n].done && at + step <= a->len; at += step)
+			(void)gg_modbus_device_add(s, a->data, at, utc_ns++, g->batch);
+		g->plan.items[n].done = true;
+	}
+}
+
 static void range_good(struct gg_modbus_group *g, struct gg_modbus_range *r, const uint8_t *data)
 {
 	int64_t utc_ns = gg_loop_utc(g->device->loop);
 	size_t unit = gg_modbus_table_is_bits(r->table) ? 1 : 2;
-	if (g->plan.items[r->first].refused)
-		r->accepted = g->relearn = true;
 	for (uint32_t n = r->first; n < r->first + r->items; n++) {
 		struct gg_modbus_item *i = &g->plan.items[n];
 		if (!i->done)
@@ -63,6 +74,18 @@ static void range_good(struct gg_modbus_group *g, struct gg_modbus_range *r, con
 }
 
 /* ---- answers ---- */
+
+static void answer_good(
+	struct gg_modbus_group *g, struct gg_modbus_range *r, const struct gg_modbus_answer *a)
+{
+	gg_modbus_plan_taken(&g->plan, r);
+	if (g->plan.items[r->first].refused)
+		r->accepted = g->relearn = true;
+	if (r->table == GG_MODBUS_FIFO)
+		queue_good(g, r, a);
+	else
+		range_good(g, r, a->data);
+}
 
 /* Many devices say "illegal value" when they are asked for more than they like. */
 static void exception_came(struct gg_modbus_group *g, uint32_t range, uint8_t exception)
@@ -94,7 +117,7 @@ static void read_done(struct gg_modbus_job *job, int status, const struct gg_mod
 		if (a->exception)
 			exception_came(g, read->range, a->exception);
 		else
-			range_good(g, r, a->data);
+			answer_good(g, r, a);
 	} else if (status == -EBADMSG && ++d->garbled < GARBLED_MAX) {
 		range_bad(g, r, GG_REASON_GARBLED);
 	} else if (status == -EBADMSG || status == -ETIMEDOUT) {
@@ -107,9 +130,45 @@ static void read_done(struct gg_modbus_job *job, int status, const struct gg_mod
 
 /* ---- the poll ---- */
 
+/* Names a few of those that the device refuses. */
+static void tell_refused(struct gg_modbus_device *d, uint32_t count)
+{
+	char text[300] = "";
+	size_t len = 0, named = 0;
+	for (uint32_t i = 0; i < d->group_count; i++) {
+		const struct gg_modbus_plan *p = &d->groups[i].plan;
+		for (uint32_t n = 0; n < p->item_count && named < NAMED_MAX; n++) {
+			const struct gg_modbus_signal *s = &d->signals[p->items[n].signal];
+			if (!p->items[n].refused)
+				continue;
+			int wrote = snprintf(text + len, sizeof text - len, "%s%.60s (%s %u)",
+				named++ ? ", " : "", s->name, gg_modbus_table_name(s->at.table),
+				s->at.number);
+			len = gg_min_size(len + (size_t)wrote, sizeof text - 1);
+		}
+	}
+	d->refused = count;
+	d->ops->refused(d->arg, d->o.index, count, text);
+}
+
+/* What the poll has taught. */
+static void settle(struct gg_modbus_group *g)
+{
+	struct gg_modbus_device *d = g->device;
+	uint32_t count = 0;
+	(void)gg_modbus_plan_settle(&g->plan);
+	for (uint32_t i = 0; i < d->group_count; i++)
+		count += gg_modbus_plan_refused(&d->groups[i].plan);
+	if (count != d->refused)
+		tell_refused(d, count);
+}
+
 static void finish(struct gg_modbus_group *g)
 {
 	struct gg_modbus_device *d = g->device;
+	if (g->learnt || gg_modbus_plan_unsettled(&g->plan))
+		settle(g);
+	g->learnt = false;
 	struct gg_batch *b = GG_TAKE(g->batch);
 	if (b->count == 0) {
 		gg_batch_unref(b);
@@ -142,10 +201,7 @@ static bool send_next(struct gg_modbus_group *g)
 	read->group = g;
 	read->range = g->cursor++;
 	read->job = (struct gg_modbus_job){.done = read_done, .owner = d, .tries = d->o.retries};
-	read->job.request = (struct gg_modbus_request){.unit = d->o.unit,
-		.function = gg_modbus_table_read(r->table),
-		.address = r->address,
-		.count = r->count};
+	read->job.request = gg_modbus_device_request(d, r);
 	read->busy = true;
 	g->under_way++;
 	if (gg_modbus_line_submit(d->line, &read->job) != 0) {
@@ -156,9 +212,11 @@ static bool send_next(struct gg_modbus_group *g)
 	return true;
 }
 
+/* Of several units none takes the whole window, so that a slow one does not keep the others waiting. */
 static unsigned reads_allowed(const struct gg_modbus_device *d)
 {
-	return d->line->o.framing == GG_MODBUS_TCP && d->line->o.pipeline > 1 ? d->line->o.pipeline : 1;
+	unsigned window = gg_modbus_line_window(d->line);
+	return d->line->o.units > 1 && window > 1 ? window / 2 : window;
 }
 
 static unsigned reads_busy(const struct gg_modbus_device *d)
@@ -175,7 +233,8 @@ void gg_modbus_poll_pump(struct gg_modbus_device *d)
 		struct gg_modbus_group *g = &d->groups[i];
 		while (g->batch) {
 			if (g->relearn && g->under_way == 0) {
-				gg_modbus_plan_learn(&g->plan);
+				(void)gg_modbus_plan_learn(&g->plan);
+				g->learnt = true;
 				g->relearn = false;
 				g->cursor = 0;
 			}
@@ -196,7 +255,7 @@ static bool refused_asked_again(const struct gg_modbus_group *g)
 
 static bool open_batch(struct gg_modbus_group *g)
 {
-	g->batch = gg_batch_new(g->plan.item_count, g->tail_bytes);
+	g->batch = gg_batch_new(g->samples, g->tail_bytes);
 	if (!g->batch) {
 		gg_count(g->device->line->stats.skipped, 1);
 		return false;

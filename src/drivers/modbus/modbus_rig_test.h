@@ -34,6 +34,7 @@ static struct gg_modbus_device devices[DEVICES];
 static struct gg_modbus_signal signals[DEVICES][SIGNALS];
 static uint32_t counts[DEVICES];
 static unsigned device_count;
+static unsigned broadcast; /* which device is all of them; 0: none */
 static struct gg_modbus_line_options line_options;
 static struct gg_modbus_device_options device_options;
 
@@ -45,6 +46,11 @@ static struct {
 	char reason[300];
 } health[DEVICES];
 static bool no_room;
+static char properties[1000];
+static struct {
+	unsigned told, count;
+	char text[300];
+} refused[DEVICES];
 static struct {
 	bool done;
 	int status;
@@ -92,8 +98,26 @@ static inline void catch_write(void *arg, struct gg_write *w, int status, const 
 	gg_str_copy(written.reason, sizeof written.reason, gg_str(reason));
 }
 
-static const struct gg_modbus_ops test_ops = {
-	.submit_take = catch_batch, .health = catch_health, .write_done = catch_write};
+static inline void catch_property(void *arg, uint32_t device, const char *name, const char *value)
+{
+	size_t len = strlen(properties);
+	(void)arg, (void)device;
+	snprintf(properties + len, sizeof properties - len, "%s=%s\n", name, value);
+}
+
+static inline void catch_refused(void *arg, uint32_t device, uint32_t count, const char *text)
+{
+	(void)arg;
+	refused[device].told++;
+	refused[device].count = count;
+	gg_str_copy(refused[device].text, sizeof refused[device].text, gg_str(text));
+}
+
+static const struct gg_modbus_ops test_ops = {.submit_take = catch_batch,
+	.health = catch_health,
+	.write_done = catch_write,
+	.property = catch_property,
+	.refused = catch_refused};
 
 /* ---- the rig ---- */
 
@@ -149,6 +173,10 @@ static inline void begin(void)
 		o.name = names[i];
 		o.index = i;
 		o.unit = (uint8_t)(i + 1);
+		if (broadcast && i == broadcast) {
+			o.unit = 0;
+			o.broadcast = true;
+		}
 		assert_int_equal(gg_modbus_device_init(&devices[i], &o, signals[i], counts[i]), 0);
 		gg_modbus_device_start(&devices[i], &line, &test_ops, NULL);
 	}
@@ -182,12 +210,16 @@ static inline int up(void **state)
 	memset(seen, 0, sizeof seen);
 	memset(batches, 0, sizeof batches);
 	memset(health, 0, sizeof health);
+	memset(refused, 0, sizeof refused);
+	properties[0] = '\0';
 	memset(&written, 0, sizeof written);
 	no_room = false;
+	broadcast = 0;
 	device_count = 1;
 	line_options = (struct gg_modbus_line_options){.who = "test",
 		.framing = GG_MODBUS_TCP,
-		.pipeline = 1,
+		.in_flight = 1,
+		.turnaround_ns = 20 * GG_NS_PER_MS,
 		.timeout_ns = 100 * GG_NS_PER_MS,
 		.connect_timeout_ns = GG_NS_PER_S,
 		.backoff_min_ns = 50 * GG_NS_PER_MS,

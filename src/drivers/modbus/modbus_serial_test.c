@@ -162,12 +162,76 @@ static void noise_on_the_line_is_stepped_over(void **state)
 	assert_int_equal(health[0].told, 1);
 }
 
+static void a_broadcast_is_sent_to_all_and_not_waited_for(void **state)
+{
+	(void)state;
+	modbus_mapping_t *m = unit(1)->map;
+	device_count = 2;
+	broadcast = 1;
+	struct seen *s = add(0, "holding 7", GG_MODBUS_UINT16), *all = add(1, "holding 7", GG_MODBUS_UINT16);
+	begin();
+	wait_until(s->good >= 2 && health[1].healthy);
+	int64_t before = gg_clock_monotonic(&gg_clock_system);
+	write_now(all, number(4321), "");
+	assert_int_equal(written.status, 0);
+	assert_non_null(strstr(written.reason, "nobody answers a broadcast"));
+	wait_until(s->last.v.u == 4321);
+	assert_int_equal(m->tab_registers[7], 4321);
+	/* Nothing else goes out during the turnaround. */
+	assert_true(gg_clock_monotonic(&gg_clock_system) - before >= line_options.turnaround_ns);
+	assert_int_equal(all->good + all->bad, 0);
+	assert_int_equal(s->bad, 0);
+}
+
+static void a_frame_that_is_torn_is_given_up_before_its_time(void **state)
+{
+	(void)state;
+	struct seen *s = add(0, "holding 0", GG_MODBUS_UINT16);
+	line_options.timeout_ns = device_options.timeout_ns = 5 * GG_NS_PER_S;
+	begin();
+	wait_until(s->good >= 2);
+	gg_site_modbus_lock(site);
+	unit(1)->faults.silent = true;
+	gg_site_modbus_unlock(site);
+	wait_until(line.in_flight == 1);
+	uint64_t garbled = count_of(line.stats.garbled);
+	int64_t before = gg_clock_monotonic(&gg_clock_system);
+	assert_int_equal(write(bridge.other, "\x01\x03\x02", 3), 3); /* and no more */
+	wait_until(count_of(line.stats.garbled) > garbled);
+	assert_true(gg_clock_monotonic(&gg_clock_system) - before < GG_NS_PER_S);
+}
+
+static void silence_between_frames_is_the_standards(void **state)
+{
+	(void)state;
+	/* 3.5 characters of 11 bits; above 19200 baud 1.75 ms (SL 2.5.1.1) */
+	assert_in_range(gg_modbus_serial_silence_ns(9600), 4010 * GG_NS_PER_US, 4011 * GG_NS_PER_US);
+	assert_in_range(gg_modbus_serial_silence_ns(19200), 2005 * GG_NS_PER_US, 2006 * GG_NS_PER_US);
+	assert_int_equal(gg_modbus_serial_silence_ns(38400), 1750 * GG_NS_PER_US);
+	struct seen *s = add(0, "holding 0", GG_MODBUS_UINT16);
+	add(0, "holding 100", GG_MODBUS_UINT16);
+	begin();
+	wait_until(s->good >= 2);
+	for (int i = 0; i < 20; i++) {
+		gg_loop_turn(loop, 10 * GG_NS_PER_MS);
+		if (line.in_flight && line.answered_ns)
+			assert_true(line.flight[0]->sent_ns - line.answered_ns >=
+				    gg_modbus_serial_silence_ns(line_options.serial.baud));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			rtu_reads_writes_and_steps_over_the_dead, serial_up, serial_down),
 		cmocka_unit_test_setup_teardown(noise_on_the_line_is_stepped_over, serial_up, serial_down),
+		cmocka_unit_test_setup_teardown(
+			a_broadcast_is_sent_to_all_and_not_waited_for, serial_up, serial_down),
+		cmocka_unit_test_setup_teardown(
+			a_frame_that_is_torn_is_given_up_before_its_time, serial_up, serial_down),
+		cmocka_unit_test_setup_teardown(
+			silence_between_frames_is_the_standards, serial_up, serial_down),
 		cmocka_unit_test_setup_teardown(a_port_in_use_says_so, serial_up, serial_down),
 		cmocka_unit_test_setup_teardown(
 			rtu_reads_writes_and_steps_over_the_dead, rtu_over_tcp_up, serial_down),

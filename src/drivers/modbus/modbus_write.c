@@ -5,6 +5,7 @@
  *   coil                     5 ──────────────────────────────▶ read back (if asked) ─▶ done
  *   one register             6  or 16 ───────────────────────▶ read back
  *   several registers        16 ─────────────────────────────▶ read back
+ *   record of a file         21 ─────────────────────────────▶ read back
  *   bit of a register        22 ─────────────────────────────▶ read back
  *                            └ unknown to it: 3, change, 6 ──▶ read back
  *
@@ -49,6 +50,8 @@ static void send_step(struct gg_modbus_write *m, enum step step)
 	m->step = step;
 	m->job.request.unit = m->device->o.unit;
 	m->job.request.address = m->signal->at.number;
+	m->job.request.file = m->signal->at.file;
+	m->job.broadcast = m->device->o.broadcast;
 	int r = gg_modbus_line_submit(m->device->line, &m->job);
 	if (r != 0)
 		end(m, r, "no connection");
@@ -66,8 +69,10 @@ static void write_words(struct gg_modbus_write *m, const uint8_t *words)
 	struct gg_modbus_request *r = &m->job.request;
 	memcpy(m->wire, words, m->registers * 2U);
 	bool single = m->registers == 1 && !m->device->no_single_write;
-	*r = (struct gg_modbus_request){
-		.function = single ? GG_MODBUS_WRITE_REGISTER : GG_MODBUS_WRITE_REGISTERS,
+	*r = (struct gg_modbus_request){.function = m->signal->at.table == GG_MODBUS_FILE
+							    ? GG_MODBUS_WRITE_FILE
+						    : single ? GG_MODBUS_WRITE_REGISTER
+							     : GG_MODBUS_WRITE_REGISTERS,
 		.count = m->registers,
 		.data = m->wire,
 		.data_len = m->registers * 2U};
@@ -183,6 +188,8 @@ static void write_done(struct gg_modbus_job *job, int status, const struct gg_mo
 	struct gg_modbus_write *m = GG_CONTAINER(job, struct gg_modbus_write, job);
 	if (status != 0) {
 		failed(m, status);
+	} else if (!a) {
+		end(m, 0, "sent to all devices of the line; nobody answers a broadcast");
 	} else if (a->exception) {
 		if (a->exception == GG_MODBUS_ILLEGAL_FUNCTION && try_other(m))
 			return;
