@@ -383,7 +383,6 @@ int gg_history_store(struct gg_history *h, bool all)
 	if (all)
 		h->retain_at = 0;
 	if (!any && (cursor == h->stored_cursor || (now < h->next_cursor && !all))) {
-		gg_history_roll(h);
 		gg_history_retain(h);
 		return 0;
 	}
@@ -412,7 +411,6 @@ int gg_history_store(struct gg_history *h, bool all)
 	forget_closed(h);
 	if (h->journal)
 		gg_journal_pin(h->journal, "history", cursor, /* forever= */ false);
-	gg_history_roll(h);
 	gg_history_retain(h);
 	return 0;
 }

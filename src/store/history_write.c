@@ -187,11 +187,17 @@ static void store_if_due(struct gg_history *h, bool stopping)
 		return;
 	int status = gg_history_store(h, all);
 	pthread_mutex_lock(&h->lock);
-	h->next_flush = now + (h->stats.rolling && h->o.flush_ns > hurry_ns ? hurry_ns : h->o.flush_ns);
 	h->flushes = wanted;
 	h->flush_status = status;
 	pthread_cond_broadcast(&h->idle);
 	pthread_mutex_unlock(&h->lock);
+	/* after those who wait have been told: what is stored is safe, rollups only make it quicker */
+	if (status == 0 && !stopping)
+		gg_history_roll(h);
+	pthread_mutex_lock(&h->lock);
+	bool more = h->stats.rolling;
+	pthread_mutex_unlock(&h->lock);
+	h->next_flush = now + (more && h->o.flush_ns > hurry_ns ? hurry_ns : h->o.flush_ns);
 }
 
 /* What somebody wants deleted; those who wait are told also when the thread ends. */

@@ -315,8 +315,8 @@ static void make_year(const char *folder, size_t count)
 	/* the rollups follow, some at a time */
 	struct gg_history_stats stats = {.rolling = true};
 	while (stats.rolling && seconds() < start + took + 300) {
-		usleep(50000);
 		gg_history_flush(s.h);
+		usleep(300000);
 		gg_history_get_stats(s.h, &stats);
 	}
 	close_stores(&s);
