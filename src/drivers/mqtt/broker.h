@@ -135,7 +135,7 @@ struct session {
 	uint64_t *received;   /* packet ids of QoS 2 that wait for PUBREL: a bitmap, NULL until needed */
 	struct outgoing *out; /* ring */
 	uint32_t out_cap, out_first, out_count, out_sent, out_unacked;
-	uint16_t last_packet_id;
+	uint16_t last_packet_id, free_ids; /* so many behind the last are known to be free */
 	struct message *will;
 	uint32_t will_delay_s;
 	uint64_t match_turn; /* deliver.c: is it in the list of matches already, and where */
