@@ -17,6 +17,16 @@ drivers:
 """
 
 
+def floor(*load):
+    """What it costs mosquitto to receive the same and do nothing with it, in percent of a core."""
+    port = b.free_port()
+    with b.Mosquitto(port) as server:
+        b.load("rate", f"127.0.0.1:{port}", *load, "seconds=2")
+        before, began = server.cpu_seconds(), time.monotonic()
+        b.load("rate", f"127.0.0.1:{port}", *load, f"seconds={os.environ.get('BENCH_SECONDS', '20')}")
+        return (server.cpu_seconds() - before) / (time.monotonic() - began) * 100
+
+
 def rules(conditions):
     return "rules:\n" + "".join(f"  r{i}:\n    when: {when}\n" for i, when in enumerate(conditions)) if conditions else ""
 
