@@ -23,6 +23,11 @@ bool gg_line_file_name_ok(struct gg_str name);
 /* Makes the folder when it is not there, and opens the file. A line that a crash tore is ended first. Errors:
  * of mkdir, open; -ELOOP the name is a link. */
 int gg_line_file_open(struct gg_line_file *f, const char *folder);
+/* How much may be added at once without a larger file than wished. */
+static inline uint64_t gg_line_file_left(const struct gg_line_file *f)
+{
+	return f->at < f->size ? f->size - f->at : f->size;
+}
 /* Appends whole or not at all: what a full disk took is taken back. Errors: of write, fdatasync. */
 int gg_line_file_add(struct gg_line_file *f, struct gg_str bytes);
 void gg_line_file_close(struct gg_line_file *f);

@@ -120,12 +120,12 @@ static void a_file_that_was_moved_away_is_begun_anew(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(a_name_cannot_lead_out_of_the_folder),
-		TEST(a_full_file_gives_way_and_so_many_old_ones_stay),
-		TEST(a_torn_line_is_ended_before_the_next),
-		TEST(a_file_that_was_moved_away_is_begun_anew),
+		CASE(a_name_cannot_lead_out_of_the_folder),
+		CASE(a_full_file_gives_way_and_so_many_old_ones_stay),
+		CASE(a_torn_line_is_ended_before_the_next),
+		CASE(a_file_that_was_moved_away_is_begun_anew),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

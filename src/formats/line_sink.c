@@ -11,13 +11,13 @@ enum { KEPT_BYTES = 64 << 10 };
 static void list_init(struct gg_line_list *l)
 {
 	l->bytes = GG_BUF(GG_LINES_PENDING);
-	l->cookies = GG_BUF(GG_LINES_JOB * sizeof(uint64_t));
+	l->entries = GG_BUF(GG_LINES_JOB * sizeof(struct gg_line_entry));
 }
 
 static void list_done(struct gg_line_list *l)
 {
 	gg_buf_done(&l->bytes);
-	gg_buf_done(&l->cookies);
+	gg_buf_done(&l->entries);
 }
 
 int gg_line_sink_init(struct gg_line_sink *s, const struct gg_line_options *o, struct gg_host *host,
@@ -42,29 +42,46 @@ int gg_line_sink_init(struct gg_line_sink *s, const struct gg_line_options *o, s
 	return s->folder ? 0 : gg_error_set(e, -ENOMEM, "out of memory");
 }
 
-/* On a worker; nobody else looks at file and writing meanwhile. */
+static size_t count_of(const struct gg_line_list *l)
+{
+	return l->entries.len / sizeof(struct gg_line_entry);
+}
+
+static struct gg_line_entry entry_of(const struct gg_line_list *l, size_t i)
+{
+	struct gg_line_entry entry;
+	memcpy(&entry, l->entries.p + i * sizeof entry, sizeof entry);
+	return entry;
+}
+
+/* On a worker; nobody else looks at file and writing meanwhile. As many at once as go into the file. */
 static void work(void *arg)
 {
 	struct gg_line_sink *s = arg;
+	const struct gg_line_list *l = &s->writing;
+	size_t from = 0;
 	s->status = s->file.fd < 0 ? gg_line_file_open(&s->file, s->folder) : 0;
-	if (s->status == 0)
-		s->status = gg_line_file_add(&s->file, gg_buf_view(&s->writing.bytes));
+	for (size_t i = 0; i < count_of(l) && s->status == 0; i++) {
+		bool last = i + 1 == count_of(l);
+		size_t with_next = last ? 0 : entry_of(l, i + 1).end - from, end = entry_of(l, i).end;
+		if (!last && (!s->file.size || with_next <= gg_line_file_left(&s->file)))
+			continue;
+		s->status = gg_line_file_add(&s->file, gg_str_n(l->bytes.p + from, end - from));
+		from = end;
+	}
 	if (s->status < 0)
 		gg_line_file_close(&s->file);
 }
 
 static void answer(struct gg_line_sink *s, struct gg_line_list *l, int status)
 {
-	for (size_t at = 0; at < l->cookies.len; at += sizeof(uint64_t)) {
-		uint64_t cookie;
-		memcpy(&cookie, l->cookies.p + at, sizeof cookie);
-		s->done(s->arg, cookie, status);
-	}
+	for (size_t i = 0; i < count_of(l); i++)
+		s->done(s->arg, entry_of(l, i).cookie, status);
 	bool large = l->bytes.cap > KEPT_BYTES;
 	if (large)
 		list_done(l);
 	gg_buf_clear(&l->bytes);
-	gg_buf_clear(&l->cookies);
+	gg_buf_clear(&l->entries);
 	if (large)
 		list_init(l);
 }
@@ -81,7 +98,7 @@ static void worked(void *arg)
 
 static void begin(struct gg_line_sink *s)
 {
-	if (atomic_load(&s->busy) || !s->waiting.cookies.len)
+	if (atomic_load(&s->busy) || !s->waiting.entries.len)
 		return;
 	struct gg_line_list l = s->waiting;
 	s->waiting = s->writing;
@@ -99,14 +116,16 @@ int gg_line_sink_put(struct gg_line_sink *s, struct gg_str bytes, bool end_line,
 	struct gg_line_list *l = &s->waiting;
 	if (bytes.len >= GG_LINES_PENDING)
 		return -E2BIG;
-	if (!gg_buf_room(&l->bytes, bytes.len + 1) || !gg_buf_room(&l->cookies, sizeof cookie)) {
-		l->bytes.error = l->cookies.error = 0; /* what is there stays good */
+	struct gg_line_entry entry = {.cookie = cookie};
+	if (!gg_buf_room(&l->bytes, bytes.len + 1) || !gg_buf_room(&l->entries, sizeof entry)) {
+		l->bytes.error = l->entries.error = 0; /* what is there stays good */
 		return -EAGAIN;
 	}
 	gg_buf_str(&l->bytes, bytes);
 	if (end_line)
 		gg_buf_char(&l->bytes, '\n');
-	gg_buf_add(&l->cookies, &cookie, sizeof cookie);
+	entry.end = l->bytes.len;
+	gg_buf_add(&l->entries, &entry, sizeof entry);
 	begin(s);
 	return 0;
 }

@@ -24,8 +24,13 @@ struct gg_line_options {
 
 enum { GG_LINES_PENDING = 8 << 20, GG_LINES_JOB = 4096 };
 
+struct gg_line_entry {
+	uint64_t cookie;
+	size_t end; /* of its bytes */
+};
+
 struct gg_line_list {
-	struct gg_buf bytes, cookies; /* cookies: of uint64_t, one a line */
+	struct gg_buf bytes, entries; /* entries: of struct gg_line_entry, one for each put */
 };
 
 struct gg_line_sink {

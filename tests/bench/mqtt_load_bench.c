@@ -22,6 +22,7 @@
  */
 #include "base/json.h"
 #include "base/str.h"
+#include "load_payload.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -36,8 +37,7 @@ enum {
 	IN_BYTES = 1 << 16,
 	OUT_BYTES = 1 << 18,
 	MOST_LATENCIES = 1 << 20,
-	RING = 1 << 16,
-	MOST_PAYLOAD = 4096
+	RING = 1 << 16
 };
 
 struct client {
@@ -164,58 +164,10 @@ static void put_publish(struct client *c, const char *topic, const char *payload
 	sent++;
 }
 
-/* Text is made here and not by printf, which would cost more than a good server's whole work. */
-static size_t put_number(char *to, uint64_t n)
-{
-	char digits[20];
-	size_t len = 0;
-	do
-		digits[len++] = (char)('0' + n % 10);
-	while (n /= 10);
-	for (size_t i = 0; i < len; i++)
-		to[i] = digits[len - 1 - i];
-	return len;
-}
-
-static size_t put_words(char *to, const char *words)
-{
-	size_t len = strlen(words);
-	memcpy(to, words, len);
-	return len;
-}
-
-/* In tenths: 20.0 to 69.5 by halves; in a long cycle up and down again. */
-static uint64_t temperature(uint64_t number)
-{
-	if (o.cycle == 100)
-		return 200 + number % 100 * 5;
-	uint64_t at = number % o.cycle, half = o.cycle / 2;
-	return 200 + (at < half ? at : o.cycle - at) * 500 / (half ? half : 1);
-}
-
-static size_t payload_of(char *to, uint64_t number)
-{
-	size_t n = put_words(to, "{\"n\":");
-	uint64_t tenths = temperature(number);
-	n += put_number(to + n, number);
-	n += put_words(to + n, ",\"temperature\":");
-	n += put_number(to + n, tenths / 10);
-	to[n++] = '.';
-	n += put_number(to + n, tenths % 10);
-	n += put_words(to + n, ",\"pressure\":1.0");
-	n += put_number(to + n, number % 7);
-	n += put_words(to + n, ",\"text\":\"");
-	size_t end = o.size > n + 2 ? gg_min_size(o.size, MOST_PAYLOAD) - 2 : n;
-	memset(to + n, 'x', end - n);
-	to[end++] = '"';
-	to[end++] = '}';
-	return end;
-}
-
 static void publish_next(struct client *c)
 {
 	char payload[MOST_PAYLOAD];
-	size_t n = payload_of(payload, c->number);
+	size_t n = payload_of(payload, c->number, o.cycle, o.size);
 	put_publish(c, c->topic, payload, n);
 	c->in_flight++;
 }
