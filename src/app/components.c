@@ -25,9 +25,11 @@
 	X(action_write)                                                                                      \
 	X(action_publish)                                                                                    \
 	X(action_webhook)                                                                                    \
+	X(action_file)                                                                                       \
 	X(action_lua)                                                                                        \
 	/* north */                                                                                          \
-	X(uplink_mqtt)
+	X(uplink_mqtt)                                                                                       \
+	X(uplink_file)
 
 #define DECLARE(name) extern const struct gg_component gg_##name;
 COMPONENTS(DECLARE)

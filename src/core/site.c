@@ -13,7 +13,7 @@ static const char *const severities[] = {"information", "warning", "critical", N
 static const char *const unlimited[] = {"unlimited", NULL};
 static const char *const forever[] = {"forever", NULL};
 static const char *const automatic[] = {"auto", NULL};
-static const char *const formats[] = {"json", "senml", "cbor", NULL};
+static const char *const formats[] = {"json", "senml", "cbor", "lines", NULL};
 static const char *const compressions[] = {"none", "zstd", NULL};
 
 _Static_assert(GG_DEBUG == 0 && GG_INFO == 1 && GG_WARN == 2 && GG_ERROR == 3, "levels[] is in this order");

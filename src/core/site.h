@@ -124,7 +124,7 @@ struct gg_uplink_common {
 	uint64_t parcel_size;      /* bytes before compression */
 };
 
-enum gg_uplink_format { GG_UPLINK_JSON, GG_UPLINK_SENML, GG_UPLINK_CBOR };
+enum gg_uplink_format { GG_UPLINK_JSON, GG_UPLINK_SENML, GG_UPLINK_CBOR, GG_UPLINK_LINES };
 enum gg_uplink_compress { GG_UPLINK_PLAIN, GG_UPLINK_ZSTD };
 
 struct gg_site {

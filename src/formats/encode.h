@@ -11,7 +11,8 @@
  *   cbor    the same as a map (RFC 8949, deterministic: §4.2.1), time as ns since 1970, bytes as bytes
  *   senml   RFC 8428; numbers in SenML's own units. It has no word for a bad value, so those are left out;
  *           it has none for events either: they go as JSON
- *   event   {"id":"1f40","event":{...}}
+ *   lines   a JSON object on a line of its own for each sample: {"device":"boiler","signal":"temperature",
+ * ...} event   {"id":"1f40","event":{...}}
  *
  * Thread: its owner's.
  */
@@ -40,7 +41,7 @@ struct gg_encoder {
 	int (*event)(struct gg_buf *to, uint64_t id, struct gg_str event);
 };
 
-extern const struct gg_encoder gg_encoder_json, gg_encoder_senml, gg_encoder_cbor;
+extern const struct gg_encoder gg_encoder_json, gg_encoder_senml, gg_encoder_cbor, gg_encoder_lines;
 
 /* The signal's name behind its device; an index that is unknown gives "". */
 struct gg_str gg_encode_signal(uint32_t signal, const char **ret_unit);

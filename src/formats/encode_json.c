@@ -32,12 +32,10 @@ static void begin(struct gg_encoding *e, struct gg_buf *to, uint64_t id, struct 
 	gg_json_begin_array(&e->json);
 }
 
-static void add(struct gg_encoding *e, const struct gg_batch *b, const struct gg_sample *s)
+static void put_sample(struct gg_json_writer *w, const struct gg_batch *b, const struct gg_sample *s)
 {
-	struct gg_json_writer *w = &e->json;
 	const char *unit;
 	struct gg_str name = gg_encode_signal(s->signal, &unit);
-	gg_json_begin_object(w);
 	gg_json_put_str(w, "signal", name);
 	gg_json_put_time(w, "time", s->time_ns);
 	gg_json_key(w, GG_STR("value"));
@@ -49,7 +47,13 @@ static void add(struct gg_encoding *e, const struct gg_batch *b, const struct gg
 		if (s->aux != GG_REASON_NONE)
 			gg_json_put_str(w, "reason", gg_str(gg_reason_text(s->aux)));
 	}
-	gg_json_end_object(w);
+}
+
+static void add(struct gg_encoding *e, const struct gg_batch *b, const struct gg_sample *s)
+{
+	gg_json_begin_object(&e->json);
+	put_sample(&e->json, b, s);
+	gg_json_end_object(&e->json);
 	e->count++;
 }
 
@@ -76,3 +80,38 @@ int gg_encode_event_json(struct gg_buf *to, uint64_t id, struct gg_str event)
 
 const struct gg_encoder gg_encoder_json = {
 	"json", "application/json", "application/json", begin, add, end, gg_encode_event_json};
+
+/* ---- lines ---- */
+
+static void begin_lines(struct gg_encoding *e, struct gg_buf *to, uint64_t id, struct gg_str device)
+{
+	(void)id; /* a line has no place for it */
+	*e = (struct gg_encoding){.to = to, .device = device};
+}
+
+static void add_line(struct gg_encoding *e, const struct gg_batch *b, const struct gg_sample *s)
+{
+	struct gg_json_writer w = gg_json_writer(e->to);
+	gg_json_begin_object(&w);
+	gg_json_put_str(&w, "device", e->device);
+	put_sample(&w, b, s);
+	gg_json_end_object(&w);
+	gg_buf_char(e->to, '\n');
+	e->count++;
+}
+
+static void end_lines(struct gg_encoding *e)
+{
+	(void)e;
+}
+
+static int event_line(struct gg_buf *to, uint64_t id, struct gg_str event)
+{
+	int rc = gg_encode_event_json(to, id, event);
+	if (rc == 0)
+		gg_buf_char(to, '\n');
+	return rc;
+}
+
+const struct gg_encoder gg_encoder_lines = {"lines", "application/x-ndjson", "application/x-ndjson",
+	begin_lines, add_line, end_lines, event_line};

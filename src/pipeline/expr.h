@@ -62,6 +62,7 @@ struct gg_expr {
 	uint16_t code_count, number_count, string_count, ref_count;
 	uint8_t type;     /* enum gg_expr_type of the result */
 	uint8_t stars;    /* wildcards in each wildcarded name, 0 = none */
+	uint8_t simple;   /* all it does is to compare refs[0] with numbers[0], by this token; 0 = more */
 	bool uses_time;   /* age(): the result changes with time alone */
 	bool uses_change; /* changed(): true only in the evaluation its sample brings about */
 	const char *unit; /* of the result; "" = none or not known */

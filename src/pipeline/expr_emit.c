@@ -2,6 +2,8 @@
 /* The checked tree to code: post-order, so that operands lie on the stack when their operator comes. */
 #include "pipeline/expr_internal.h"
 
+#include <math.h>
+
 enum { MOST_CODE = GG_EXPR_NODES * 3 };
 
 struct emitter {
@@ -137,6 +139,15 @@ static bool keep_texts(struct gg_expr *x, struct gg_arena *arena)
 	return ok;
 }
 
+/* Most rules are "signal > 50": worth a way of its own. */
+static uint8_t simple_token(const struct emitter *m)
+{
+	const struct gg_expr_code *c = m->code;
+	bool is = m->code_count == 3 && c[0].op == OP_SIGNAL && c[0].a == 0 && c[1].op == OP_NUMBER &&
+		  c[1].a == 0 && c[2].op == OP_COMPARE && isfinite(m->numbers[0]);
+	return is ? c[2].n : 0;
+}
+
 int gg_expr_emit(struct build *b, const struct node *root, struct gg_arena *arena, struct gg_expr **ret_expr)
 {
 	struct emitter *m GG_CLEANUP(gg_free_p) = calloc(1, sizeof *m);
@@ -162,6 +173,7 @@ int gg_expr_emit(struct build *b, const struct node *root, struct gg_arena *aren
 		.ref_count = (uint16_t)b->ref_count,
 		.type = root->type,
 		.stars = (uint8_t)b->stars,
+		.simple = simple_token(m),
 		.uses_time = m->uses_time,
 		.uses_change = m->uses_change,
 		.unit = *root->unit ? gg_arena_str(arena, gg_str(root->unit)) : "",

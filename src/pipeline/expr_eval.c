@@ -462,8 +462,25 @@ struct gg_expr_value gg_expr_eval(const struct gg_expr *x, struct gg_expr_env *e
 	return m.stack[0];
 }
 
+/* A number against a number; -1 when it is something else after all: the machine knows how to say it. */
+static int compare_simply(const struct gg_expr *x, const struct gg_expr_env *env)
+{
+	uint32_t slot = env->slots[0];
+	const struct gg_expr_last *l = slot == UINT32_MAX ? NULL : &env->lasts[slot];
+	if (!l || !(l->flags & GG_LAST_SEEN) || l->quality == GG_BAD || l->type == GG_TYPE_BOOL ||
+		l->type == GG_TYPE_STRING)
+		return -1;
+	double f = l->number, limit = x->numbers[0];
+	if (env->convert)
+		f = f * env->convert[0].scale + env->convert[0].offset;
+	return isfinite(f) ? holds(x->simple, (f > limit) - (f < limit)) : -1;
+}
+
 enum gg_truth gg_expr_truth(const struct gg_expr *x, struct gg_expr_env *env)
 {
+	int simple = x->simple ? compare_simply(x, env) : -1;
+	if (simple >= 0)
+		return simple ? GG_TRUE : GG_FALSE;
 	struct gg_expr_value v = gg_expr_eval(x, env);
 	return truth(&v);
 }

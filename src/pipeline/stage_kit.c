@@ -3,31 +3,35 @@
 #include "base/map.h"
 #include "pipeline/state_io.h"
 
-static bool grow(void **p, uint32_t *count, uint32_t needed, size_t size)
+static bool grow(void **p, uint32_t *count, uint32_t want, size_t size)
 {
 	uint32_t n = *count ? *count : 16;
-	while (n < needed)
+	while (n < want)
 		n *= 2;
 	void *bigger = realloc(*p, n * size);
 	if (!bigger)
 		return false;
-	memset((char *)bigger + *count * size, 0, (n - *count) * size);
 	*p = bigger;
 	*count = n;
 	return true;
 }
 
+/* An item is zeroed when it is taken and not before: what a large table has in reserve costs no memory until
+ * then. */
 void *gg_slots_add(struct gg_slots *t, uint32_t slot, size_t size)
 {
 	void *place = t->place, *items = t->items;
+	uint32_t places = t->places;
 	bool ok = slot < t->places || grow(&place, &t->places, slot + 1, sizeof *t->place);
 	t->place = place;
+	if (t->places > places)
+		memset(t->place + places, 0, (t->places - places) * sizeof *t->place);
 	ok = ok && (t->count < t->cap || grow(&items, &t->cap, t->count + 1, size));
 	t->items = items;
 	if (!ok)
 		return NULL;
 	t->place[slot] = ++t->count;
-	return gg_slots_at(t, slot, size);
+	return memset(gg_slots_at(t, slot, size), 0, size);
 }
 
 void gg_slots_done(struct gg_slots *t)

@@ -183,8 +183,10 @@ void gg_segment_reader_done(struct gg_segment_reader *r)
 	r->cap = r->len = r->at = 0;
 }
 
-/* Has want bytes from position in the buffer: 1, or 0 when the file ends before, or -errno. */
-static int fill(struct gg_segment_reader *r, size_t want)
+/* Has want bytes from position in the buffer: 1, or 0 when the file ends before, or -errno. Nothing behind
+ * limit is read: there the writer may be at work, and what we saw of it would be taken for the record later.
+ */
+static int fill(struct gg_segment_reader *r, uint64_t limit, size_t want)
 {
 	if (r->len - r->at >= want)
 		return 1;
@@ -201,8 +203,9 @@ static int fill(struct gg_segment_reader *r, size_t want)
 		r->cap = cap;
 	}
 	while (r->len < want) {
-		uint64_t from = r->position - r->first + r->len;
-		ssize_t n = pread(r->fd, r->buf + r->len, r->cap - r->len, (off_t)from);
+		uint64_t from = r->position - r->first + r->len, left = limit - r->position - r->len;
+		size_t room = r->cap - r->len;
+		ssize_t n = pread(r->fd, r->buf + r->len, left < room ? (size_t)left : room, (off_t)from);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -214,13 +217,6 @@ static int fill(struct gg_segment_reader *r, size_t want)
 	return 1;
 }
 
-/* What was read beyond the limit may have been written since. */
-static void forget_beyond(struct gg_segment_reader *r, uint64_t limit)
-{
-	if (limit - r->position < r->len - r->at)
-		r->len = r->at + (size_t)(limit - r->position);
-}
-
 /* Looks at the record that begins `ahead` bytes behind position: 1 intact, 0 the end, -EBADMSG damaged with a
  * plausible length, -EPROTO no header at all. */
 static int look(
@@ -229,7 +225,7 @@ static int look(
 	uint64_t at = r->position + ahead;
 	if (limit - r->position < ahead + GG_RECORD_HEADER)
 		return 0;
-	int status = fill(r, ahead + GG_RECORD_HEADER);
+	int status = fill(r, limit, ahead + GG_RECORD_HEADER);
 	if (status <= 0)
 		return status;
 	*ret_header = gg_record_header_decode(r->buf + r->at + ahead);
@@ -238,7 +234,7 @@ static int look(
 	if (!gg_record_header_plausible(ret_header) ||
 		limit - at < GG_RECORD_HEADER + (uint64_t)ret_header->length)
 		return -EPROTO;
-	status = fill(r, ahead + GG_RECORD_HEADER + ret_header->length);
+	status = fill(r, limit, ahead + GG_RECORD_HEADER + ret_header->length);
 	if (status <= 0)
 		return status < 0 ? status : -EPROTO;
 	const uint8_t *content = r->buf + r->at + ahead + GG_RECORD_HEADER;
@@ -254,11 +250,13 @@ static void advance(struct gg_segment_reader *r, size_t n)
 int gg_segment_next(struct gg_segment_reader *r, uint64_t limit, struct gg_raw_record *ret_record)
 {
 	struct gg_record_header h;
-	if (limit <= r->position) {
-		forget_beyond(r, r->position);
+	if (limit <= r->position)
 		return 0;
-	}
 	int status = look(r, limit, 0, &h);
+	if (status <= 0 && r->len > r->at) { /* beside a writer without a limit: it may have come since */
+		r->len = r->at;
+		status = look(r, limit, 0, &h);
+	}
 	if (status == -EBADMSG) {
 		struct gg_record_header behind;
 		size_t step = GG_RECORD_HEADER + h.length;
@@ -278,6 +276,5 @@ int gg_segment_next(struct gg_segment_reader *r, uint64_t limit, struct gg_raw_r
 		advance(r, GG_RECORD_HEADER + h.length);
 		return 1;
 	}
-	forget_beyond(r, status == 0 ? r->position : limit);
 	return status == -EPROTO ? -EBADMSG : status;
 }

@@ -438,6 +438,46 @@ static void damage_in_an_old_segment_costs_no_other(void **state)
 	gg_journal_reader_free(r);
 }
 
+/* A record of 100 bytes of content, all the same. */
+static void a_record(uint8_t *to, uint64_t position, uint8_t byte)
+{
+	memset(to + GG_RECORD_HEADER, byte, 100);
+	gg_record_seal(to, position, GG_RECORD_KEPT, 100);
+}
+
+/* A reader that follows close behind sees pages that the writer has half filled; they must not be what it
+ * judges by when the record is whole and synced. */
+static void what_was_half_written_at_the_first_look_is_read_whole_later(void **state)
+{
+	struct fixture *f = *state;
+	enum { LENGTH = GG_RECORD_HEADER + 100 };
+	uint8_t file[GG_SEGMENT_HEADER + 3 * LENGTH] = {0};
+	uint64_t second = GG_SEGMENT_HEADER + LENGTH, third = second + LENGTH;
+	char path[GG_PATH_MAX];
+	gg_segment_header_encode(&(struct gg_segment_header){0}, file);
+	a_record(file + GG_SEGMENT_HEADER, GG_SEGMENT_HEADER, 1);
+	a_record(file + second, second, 2);
+	assert_int_equal(gg_segment_path(path, f->folder.path, 0), 0);
+	int fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+	assert_int_equal(pwrite(fd, file, second + LENGTH / 2, 0), second + LENGTH / 2);
+	assert_int_equal(ftruncate(fd, sizeof file), 0);
+
+	struct gg_segment_reader r = {.fd = -1};
+	struct gg_raw_record raw;
+	assert_int_equal(gg_segment_reader_open(&r, f->folder.path, 0), 0);
+	assert_int_equal(gg_segment_next(&r, second, &raw), 1);
+	a_record(file + third, third, 3);
+	assert_int_equal(pwrite(fd, file, sizeof file, 0), sizeof file);
+	for (char byte = 2; byte <= 3; byte++) {
+		assert_int_equal(gg_segment_next(&r, sizeof file, &raw), 1);
+		assert_int_equal(raw.content.p[99], byte);
+	}
+	assert_int_equal(gg_segment_next(&r, sizeof file, &raw), 0);
+	assert_int_equal(r.damaged, 0);
+	gg_segment_reader_done(&r);
+	close(fd);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -456,6 +496,7 @@ int main(void)
 		TEST(a_tail_torn_at_any_byte_costs_only_what_is_torn),
 		TEST(a_flipped_bit_is_noticed_wherever_it_is),
 		TEST(damage_in_an_old_segment_costs_no_other),
+		TEST(what_was_half_written_at_the_first_look_is_read_whole_later),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

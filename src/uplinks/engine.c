@@ -349,7 +349,7 @@ void gg_uplink_pin_name(const char *uplink, char *to, size_t size)
 static int build(struct gg_uplink_engine *u, const struct gg_uplink_setup *setup)
 {
 	static const struct gg_encoder *const encoders[] = {
-		&gg_encoder_json, &gg_encoder_senml, &gg_encoder_cbor};
+		&gg_encoder_json, &gg_encoder_senml, &gg_encoder_cbor, &gg_encoder_lines};
 	u->encoder = encoders[setup->common->format];
 	if (setup->common->compress == GG_UPLINK_ZSTD) {
 		u->compressor = gg_compressor_new(3);

@@ -6,7 +6,12 @@
  *     [subscribers=0] [start=0]
  *   each client keeps `window` messages on their way, numbered from `start` on; prints sent, acknowledged
  *   (PUBACK, PUBREC), rate, time to the acknowledgement
- * mqtt_load_bench reflex HOST:PORT rate=5000 seconds=5 in=machine/value out=reaction
+ * mqtt_load_bench through HOST:PORT  the same options, subscribers=1 or more
+ *   as `in`, and a message is on its way until all subscribers have it too, so nothing piles up in the
+ * server; waits at the end for what is missing (`received` must be sent x subscribers); rates are of what
+ * arrived mqtt_load_bench rate HOST:PORT rate=500 clients=1 qos=0 seconds=20 cycle=30000 [count=0] `rate`
+ * messages a second in all, by the clients in turn; the temperature goes from 20 to 70 and back in `cycle`
+ * messages of a client mqtt_load_bench reflex HOST:PORT rate=5000 seconds=5 in=machine/value out=reaction
  *   publishes numbers that cross a rule's threshold with each message, and measures the time until the
  *   server's reaction comes back on another connection, as the number it names
  * mqtt_load_bench acked HOST:PORT clients=4 window=50 seconds=60 file=PATH
@@ -17,6 +22,7 @@
  */
 #include "base/json.h"
 #include "base/str.h"
+#include "load_payload.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -50,7 +56,7 @@ struct client {
 static struct {
 	const char *mode;
 	struct sockaddr_in to;
-	unsigned count, clients, window, qos, size, subscribers, rate, start;
+	unsigned count, clients, window, qos, size, subscribers, rate, start, cycle;
 	double seconds;
 	const char *topic, *out_topic, *file;
 } o = {.clients = 10,
@@ -59,6 +65,7 @@ static struct {
 	.size = 100,
 	.seconds = 5,
 	.rate = 5000,
+	.cycle = 100,
 	.topic = "load%d/state",
 	.out_topic = "reaction"};
 
@@ -68,6 +75,7 @@ static int epoll_fd;
 static uint64_t sent, acked, received, lost_connections;
 static int64_t *latencies;
 static size_t latency_count;
+static bool is_reflex, is_through;
 static int64_t reflex_sent[RING];
 static FILE *acked_file;
 
@@ -158,16 +166,9 @@ static void put_publish(struct client *c, const char *topic, const char *payload
 
 static void publish_next(struct client *c)
 {
-	char payload[4096];
-	int n = snprintf(payload, sizeof payload,
-		"{\"n\":%llu,\"temperature\":%.1f,\"pressure\":%.2f,\"text\":\"",
-		(unsigned long long)c->number, 20.0 + (double)(c->number % 100) * 0.5,
-		1.0 + (double)(c->number % 7) * 0.01);
-	while ((unsigned)n < o.size - 2 && n < (int)sizeof payload - 3)
-		payload[n++] = 'x';
-	payload[n++] = '"';
-	payload[n++] = '}';
-	put_publish(c, c->topic, payload, (size_t)n);
+	char payload[MOST_PAYLOAD];
+	size_t n = payload_of(payload, c->number, o.cycle, o.size);
+	put_publish(c, c->topic, payload, n);
 	c->in_flight++;
 }
 
@@ -199,7 +200,7 @@ static void take_publish(struct client *c, uint8_t flags, const uint8_t *p, size
 		put(c, p + at, 2);
 		at += 2;
 	}
-	if (strcmp(o.mode, "reflex") == 0) {
+	if (is_reflex) {
 		double value = 0;
 		if (gg_parse_float(gg_str_n(p + at, len - at), &value) == 0) {
 			uint64_t number = (uint64_t)(value < 0 ? -value : value) % RING;
@@ -325,9 +326,17 @@ static void drop_client(struct client *c)
 	lost_connections++;
 }
 
+/* Of all that is on its way, what the slowest part of the server holds is bounded too. */
+static bool may_publish(void)
+{
+	return !is_through || (sent < received / o.subscribers + (uint64_t)o.window * o.clients &&
+				      !(o.count && sent >= o.count));
+}
+
 static void fill(struct client *c)
 {
-	while (c->fd >= 0 && !c->subscriber && c->in_flight < o.window && c->out_len < OUT_BYTES / 2) {
+	while (c->fd >= 0 && !c->subscriber && c->in_flight < o.window && c->out_len < OUT_BYTES / 2 &&
+		may_publish()) {
 		publish_next(c);
 		if (o.qos == 0) {
 			c->in_flight = 0;
@@ -382,7 +391,7 @@ static void print(double seconds)
 		quantile_us(1), latency_count, (unsigned long long)lost_connections);
 }
 
-static void run_in(void)
+static void connect_all(void)
 {
 	for (unsigned i = 0; i < o.subscribers; i++) {
 		struct client *c = connect_client(10000 + i, true);
@@ -391,6 +400,18 @@ static void run_in(void)
 	}
 	for (unsigned i = 0; i < o.clients; i++)
 		connect_client(i, false);
+}
+
+static void flush_all(void)
+{
+	for (unsigned i = 0; i < client_count; i++)
+		if (clients[i]->fd >= 0 && clients[i]->out_len && !flush(clients[i]))
+			drop_client(clients[i]);
+}
+
+static void run_in(void)
+{
+	connect_all();
 	int64_t began = now_ns(), end = began + (int64_t)(o.seconds * 1e9);
 	while ((o.count ? acked < o.count : now_ns() < end) && lost_connections < client_count) {
 		for (unsigned i = 0; i < client_count; i++)
@@ -399,6 +420,48 @@ static void run_in(void)
 	}
 	double seconds = (double)(now_ns() - began) / 1e9;
 	print(seconds);
+}
+
+static void run_through(void)
+{
+	connect_all();
+	for (int i = 0; i < 50; i++) /* the subscriptions are in place */
+		turn(10);
+	int64_t began = now_ns(), end = began + (int64_t)(o.seconds * 1e9), last = began;
+	while (now_ns() < end && lost_connections == 0) {
+		for (unsigned i = 0; i < client_count; i++)
+			fill(clients[i]);
+		turn(10);
+	}
+	for (uint64_t before = received; received < sent * o.subscribers && now_ns() < end + 10 * GG_NS_PER_S;
+		before = received) {
+		flush_all();
+		turn(10);
+		if (received > before)
+			last = now_ns();
+	}
+	print((double)((last > end ? last : end) - began) / 1e9);
+}
+
+static void run_rate(void)
+{
+	connect_all();
+	int64_t began = now_ns(), end = began + (int64_t)(o.seconds * 1e9), period = (int64_t)(1e9 / o.rate);
+	unsigned at = 0;
+	for (int64_t next = began; next < end && lost_connections == 0 && !(o.count && sent >= o.count);) {
+		int64_t left = next - now_ns();
+		if (left <= 0) {
+			struct client *c = clients[o.subscribers + at++ % o.clients];
+			publish_next(c);
+			if (!flush(c))
+				drop_client(c);
+			next += period;
+		}
+		turn_ns(left > 0 ? left : 0);
+	}
+	for (int i = 0; i < 50 && o.qos && acked < sent; i++)
+		turn(100);
+	print((double)(now_ns() - began) / 1e9);
 }
 
 static void send_reflex(struct client *c, uint64_t number)
@@ -443,7 +506,8 @@ static void read_option(const char *arg)
 		const char *name;
 		unsigned *value;
 	} numbers[] = {{"clients", &o.clients}, {"window", &o.window}, {"qos", &o.qos}, {"size", &o.size},
-		{"subscribers", &o.subscribers}, {"rate", &o.rate}, {"count", &o.count}, {"start", &o.start}};
+		{"subscribers", &o.subscribers}, {"rate", &o.rate}, {"count", &o.count}, {"start", &o.start},
+		{"cycle", &o.cycle}};
 	for (size_t i = 0; i < GG_COUNT(numbers); i++)
 		if (gg_str_is(key, numbers[i].name))
 			*numbers[i].value = (unsigned)strtoul(rest.p, NULL, 10);
@@ -460,7 +524,8 @@ static void read_option(const char *arg)
 int main(int argc, char **argv)
 {
 	if (argc < 3 || !strchr(argv[2], ':')) {
-		fprintf(stderr, "usage: mqtt_load_bench in|reflex|acked HOST:PORT [option=value...]\n");
+		fprintf(stderr,
+			"usage: mqtt_load_bench in|through|rate|reflex|acked HOST:PORT [option=value...]\n");
 		return 2;
 	}
 	struct gg_str rest = gg_str(argv[2]), host = gg_str_cut(&rest, ':');
@@ -480,8 +545,16 @@ int main(int argc, char **argv)
 			die(o.file);
 		setvbuf(acked_file, NULL, _IOLBF, 4096);
 	}
-	if (strcmp(o.mode, "reflex") == 0)
+	is_reflex = strcmp(o.mode, "reflex") == 0;
+	is_through = strcmp(o.mode, "through") == 0;
+	if (is_through && (!o.subscribers || !o.clients || o.subscribers + o.clients > MOST_CLIENTS))
+		die("through wants subscribers and clients, 2,000 in all at most");
+	if (is_reflex)
 		run_reflex();
+	else if (is_through)
+		run_through();
+	else if (strcmp(o.mode, "rate") == 0)
+		run_rate();
 	else
 		run_in();
 	if (acked_file)

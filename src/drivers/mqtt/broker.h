@@ -174,7 +174,7 @@ struct session {
 	uint32_t records_asked, records_kept; /* of packet ids */
 	struct outbox *outbox;
 	size_t out_bytes, subscription_bytes; /* of the messages in it; of its subscriptions */
-	uint16_t last_packet_id;
+	uint16_t last_packet_id, free_ids;    /* so many behind the last are known to be free */
 	struct message *will;
 	uint32_t will_delay_s, will_serial;
 	bool drop_told;            /* the log has that it loses messages; until its next connection */

@@ -84,16 +84,29 @@ void gg_outbound_finish(struct session *s, struct outgoing *o)
 		gg_persist_outgoing(s, o, OUT_DONE, NULL);
 }
 
+/* How many ids behind the last one are free: one look at all that is in flight, for many messages. */
+static uint16_t free_ids_ahead(const struct session *s)
+{
+	uint16_t free_ids = UINT16_MAX;
+	uint32_t end = s->out_looked > s->out_sent ? s->out_looked : s->out_sent;
+	for (uint32_t i = 0; i < end && i < s->out_count; i++) {
+		uint16_t id = at(s, i)->packet_id, ahead = (uint16_t)(id - s->last_packet_id - 1);
+		if (id && at(s, i)->state != OUT_DONE && ahead < free_ids)
+			free_ids = ahead;
+	}
+	return free_ids;
+}
+
 static uint16_t new_packet_id(struct session *s)
 {
 	for (;;) {
-		uint16_t id = ++s->last_packet_id;
-		bool used = id == 0;
-		uint32_t end = s->out_looked > s->out_sent ? s->out_looked : s->out_sent;
-		for (uint32_t i = 0; i < end && !used && end < UINT16_MAX; i++)
-			used = at(s, i)->packet_id == id && at(s, i)->state != OUT_DONE;
-		if (!used)
-			return id;
+		if (!s->free_ids)
+			s->free_ids = free_ids_ahead(s);
+		bool used = !s->free_ids;
+		s->free_ids = (uint16_t)(s->free_ids - !used);
+		s->last_packet_id++;
+		if (!used && s->last_packet_id)
+			return s->last_packet_id;
 	}
 }
 
@@ -356,6 +369,7 @@ void gg_outbound_restore(struct session *s, struct outgoing *o, uint16_t packet_
 	o->state = state;
 	if (packet_id > s->last_packet_id)
 		s->last_packet_id = packet_id;
+	s->free_ids = 0;
 }
 
 /* Replay: the client was connected with these in its queue. */
