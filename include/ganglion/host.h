@@ -15,7 +15,9 @@
 struct gg_host;
 
 const char *gg_host_name(const struct gg_host *h); /* the instance's, as in the configuration. Thread: any */
-struct gg_loop *gg_host_loop(const struct gg_host *h); /* Thread: any */
+struct gg_loop *gg_host_loop(
+	const struct gg_host *h); /* Thread: any. NULL: the configuration is only being checked:
+				     init() names what signals it can, and nothing else follows */
 const struct gg_clock *gg_host_clock(const struct gg_host *h);
 const char *gg_host_site(const struct gg_host *h);     /* the gateway's name: option site. Thread: any */
 const char *gg_host_data_dir(const struct gg_host *h); /* where the gateway keeps its files */
@@ -60,6 +62,9 @@ uint32_t gg_signal_count(void);
 /* "" when there is no such index. Thread: any, no lock. */
 struct gg_str gg_device_id(uint32_t device);
 uint32_t gg_device_find(struct gg_str id);
+/* false: the configuration has `enabled: false` for it. Nothing of it is taken in then; a driver that polls
+ * asks before each poll and leaves it alone. Thread: any, no lock. */
+bool gg_device_enabled(uint32_t device);
 uint32_t gg_device_count(void);
 
 /* ---- data ---- */
@@ -97,8 +102,8 @@ struct gg_write {
 	char reason[192];
 };
 
-/* Errors: -ENOENT no such signal, -EPERM not writable, -EAGAIN too many under way; done() is then not called.
- */
+/* Errors: -ENOENT no such signal, -EPERM not writable, -EACCES its device is disabled, -EAGAIN too many under
+ * way; done() is then not called. */
 int gg_write_start(struct gg_write *w);
 /* What a driver calls when it is through. reason may be NULL. Thread: the driver's loop. */
 void gg_write_done(struct gg_write *w, int status, const char *reason);
@@ -132,6 +137,7 @@ struct gg_event_report {
 	enum gg_severity severity;
 	bool clear;               /* the condition has passed: clears the open event of that kind and key */
 	struct gg_str title;      /* one sentence for people */
+	struct gg_str message;    /* more words for them, or empty */
 	uint32_t device, signal;  /* GG_NONE when not about one */
 	struct gg_str trace_json; /* an object, or empty */
 	int64_t time_ns;          /* UTC; 0 = now */

@@ -20,7 +20,7 @@
 #define LIST(of) "{\"type\":\"array\",\"items\":" of "}"
 #define REF(name) "{\"$ref\":\"#/components/schemas/" name "\"}"
 #define ONE(...) "{\"enum\":[" __VA_ARGS__ "]}"
-#define VALUE  "{\"type\":[\"number\",\"boolean\",\"string\",\"null\"]}"
+#define VALUE  "{\"type\":[\"number\",\"boolean\",\"string\",\"null\",\"object\"]}"
 
 #define SEVERITY ONE("\"info\",\"warning\",\"critical\"")
 #define QUALITY  ONE("\"good\",\"uncertain\",\"bad\"")
@@ -28,7 +28,7 @@
 
 #define EVENT_MEMBERS \
 	P("id", U) "," P("kind", S) "," P("key", S) "," P("severity", SEVERITY) "," \
-	P("state", ONE("\"open\",\"acknowledged\",\"cleared\"")) "," P("title", S) "," P("device", S) "," \
+	P("state", ONE("\"open\",\"acknowledged\",\"cleared\"")) "," P("title", S) "," P("message", S) "," P("device", S) "," \
 	P("signal", S) "," P("opened", T) "," P("acknowledged", T) "," P("cleared", T) "," \
 	P("acknowledged_by", S) "," P("comment", S) "," P("repeats", U)
 #define EVENT_REQUIRED "\"id\",\"kind\",\"key\",\"severity\",\"state\",\"title\",\"opened\""

@@ -6,8 +6,9 @@
 #include "core/site.h"
 #include "gateway/events_store.h"
 #include "gateway/gateway.h"
+#include "pipeline/rule_call.h"
 
-enum { WATCHERS = 8, TITLE_MAX = 1024 };
+enum { WATCHERS = 8, TITLE_MAX = 1024, MESSAGE_MAX = 4096 };
 
 static struct {
 	struct gg_map by_key; /* "kind\x1fkey" -> its latest entry, open or not */
@@ -70,11 +71,13 @@ static void take_report(void *arg, int64_t number);
 
 uint64_t gg_event(const struct gg_event_report *r)
 {
-	struct gg_str kind = gg_str(r->kind), title = r->title, trace = r->trace_json;
+	struct gg_str kind = gg_str(r->kind), title = r->title, message = r->message, trace = r->trace_json;
 	title.len = gg_min_size(title.len, TITLE_MAX);
+	message.len = gg_min_size(message.len, MESSAGE_MAX);
 	if (trace.len > GG_EVENT_TRACE_MAX)
 		trace.len = 0;
-	struct report *copy = malloc(sizeof *copy + kind.len + r->key.len + title.len + trace.len + 4);
+	struct report *copy =
+		malloc(sizeof *copy + kind.len + r->key.len + title.len + message.len + trace.len + 5);
 	uint64_t id = next_id();
 	if (copy) {
 		char *at = copy->bytes;
@@ -82,6 +85,7 @@ uint64_t gg_event(const struct gg_event_report *r)
 		copy->r.kind = put(&at, kind).p;
 		copy->r.key = put(&at, r->key);
 		copy->r.title = put(&at, title);
+		copy->r.message = put(&at, message);
 		copy->r.trace_json = put(&at, trace);
 		if (!r->time_ns)
 			copy->r.time_ns = gg_clock_utc(&gg_clock_system);
@@ -129,6 +133,7 @@ static void entry_free(struct gg_event_entry *e)
 	free(e->kind);
 	free(e->key);
 	free(e->title);
+	free(e->message);
 	free(e->device);
 	free(e->signal);
 	free(e->acknowledged_by);
@@ -201,10 +206,11 @@ static struct gg_event_entry *entry_new(const struct report *rep)
 	e->kind = gg_str_dup(gg_str(r->kind));
 	e->key = gg_str_dup(r->key);
 	e->title = gg_str_dup(r->title);
+	e->message = gg_str_dup(r->message);
 	e->signal = gg_str_dup(signal ? signal->name : GG_STR(""));
 	e->device = gg_str_dup(gg_device_id(signal && r->device == GG_NONE ? signal->device : r->device));
 	e->trace = GG_BUF(GG_EVENT_TRACE_MAX);
-	if (!e->kind || !e->key || !e->title || !e->signal || !e->device) {
+	if (!e->kind || !e->key || !e->title || !e->message || !e->signal || !e->device) {
 		entry_free(e);
 		return NULL;
 	}
@@ -295,19 +301,25 @@ static void open_event(const struct report *rep, struct gg_str key)
 }
 
 /* What it says now is what people should read. */
-static void renew_title(struct gg_event_entry *e, struct gg_str title)
+static void renew_text(char **text, struct gg_str fresh)
 {
-	char *copy = title.len ? gg_str_dup(title) : NULL;
+	char *copy = fresh.len ? gg_str_dup(fresh) : NULL;
 	if (!copy)
 		return;
-	free(e->title);
-	e->title = copy;
+	free(*text);
+	*text = copy;
+}
+
+static void renew_texts(struct gg_event_entry *e, const struct gg_event_report *r)
+{
+	renew_text(&e->title, r->title);
+	renew_text(&e->message, r->message);
 }
 
 static void reopen_event(struct gg_event_entry *e, const struct report *rep)
 {
 	rename_alias(e, rep->id);
-	renew_title(e, rep->r.title);
+	renew_texts(e, &rep->r);
 	e->state = GG_EVENT_OPEN;
 	e->cleared_ns = 0;
 	e->repeats++;
@@ -329,7 +341,7 @@ static void repeat_event(struct gg_event_entry *e, const struct report *rep)
 {
 	e->repeats++;
 	rename_alias(e, rep->id);
-	renew_title(e, rep->r.title);
+	renew_texts(e, &rep->r);
 }
 
 static void take_report(void *arg, int64_t number)
@@ -425,30 +437,52 @@ uint64_t gg_events_open_id(const char *kind, struct gg_str key)
 	return e && e->state != GG_EVENT_CLEARED ? e->id : 0;
 }
 
-static bool is_rule(const struct gg_site *site, struct gg_str key)
+static const struct gg_site_rule *rule_of(const struct gg_site *site, struct gg_str key)
 {
 	const struct gg_site_rule *rules = site->rules.items;
 	struct gg_str name = gg_str_cut(&key, '/');
 	for (size_t i = 0; i < site->rules.count; i++)
 		if (rules[i].enabled && gg_str_is(name, rules[i].name))
+			return &rules[i];
+	return NULL;
+}
+
+static bool has_action(const struct gg_site_rule *r, bool clearing, struct gg_str key)
+{
+	const struct gg_instances *steps = clearing ? &r->clear_actions : &r->actions;
+	char text[200];
+	for (size_t i = 0; i < steps->count; i++)
+		if (gg_str_eq(key, gg_rule_call_key(text, sizeof text, gg_str(r->name), clearing, (unsigned)i,
+					   steps->items[i].component->name)))
 			return true;
 	return false;
+}
+
+/* An event of a rule, or of one of its actions, that nobody is left to clear. */
+static bool is_orphan(const struct gg_site *site, const struct gg_event_entry *e)
+{
+	const struct gg_site_rule *r = rule_of(site, gg_str(e->key));
+	if (e->state == GG_EVENT_CLEARED)
+		return false;
+	if (strcmp(e->kind, "rule") == 0)
+		return !r;
+	return strcmp(e->kind, "action-failed") == 0 &&
+	       (!r || (!has_action(r, false, gg_str(e->key)) && !has_action(r, true, gg_str(e->key))));
 }
 
 void gg_events_clear_gone_rules(const struct gg_site *site)
 {
 	for (const struct gg_event_entry *e = book.newest; e; e = e->older)
-		if (e->state != GG_EVENT_CLEARED && strcmp(e->kind, "rule") == 0 &&
-			!is_rule(site, gg_str(e->key)))
-			gg_event(&(struct gg_event_report){.kind = "rule",
+		if (is_orphan(site, e))
+			gg_event(&(struct gg_event_report){.kind = e->kind,
 				.key = gg_str(e->key),
 				.severity = e->severity,
 				.clear = true,
 				.title = gg_str(e->title),
 				.device = GG_NONE,
 				.signal = GG_NONE,
-				.trace_json =
-					GG_STR("{\"cleared\":true,\"reason\":\"the rule is no more\"}")});
+				.trace_json = GG_STR("{\"cleared\":true,\"reason\":\"the rule, or its "
+						     "action, is no more\"}")});
 }
 
 size_t gg_events_open_count(enum gg_severity at_least)
@@ -482,6 +516,8 @@ void gg_event_json_brief(const struct gg_event_entry *e, struct gg_json_writer *
 	gg_json_put_str(w, "severity", gg_str(gg_severity_name(e->severity)));
 	gg_json_put_str(w, "state", gg_str(gg_event_state_name(e->state)));
 	gg_json_put_str(w, "title", gg_str(e->title));
+	if (e->message[0])
+		gg_json_put_str(w, "message", gg_str(e->message));
 	if (e->device[0])
 		gg_json_put_str(w, "device", gg_str(e->device));
 	if (e->signal[0])
@@ -520,8 +556,13 @@ static void take_stored(void *arg, struct gg_event_entry *e)
 	gg_map_put_ptr(&book.by_key, open_key(text, sizeof text, e->kind, gg_str(e->key)), e);
 	if (e->id > atomic_load(&book.last_id))
 		atomic_store(&book.last_id, e->id);
-	if (e->state != GG_EVENT_CLEARED)
-		book.open_by_severity[e->severity]++;
+	if (e->state == GG_EVENT_CLEARED)
+		return;
+	book.open_by_severity[e->severity]++;
+	if (strcmp(e->kind, "action-failed") == 0)
+		gg_rule_call_failed_before(gg_str(e->key));
+	if (strcmp(e->kind, "signals-limit") == 0)
+		gg_gateway_was_limited(gg_str(e->key));
 }
 
 int gg_events_start(void)

@@ -92,6 +92,13 @@ void gg_listener_lost(struct gg_stream *s)
 	free_if_done(l);
 }
 
+void gg_listener_failed(const struct gg_stream *s, int status)
+{
+	if (status == -EPROTO || status == -EKEYREJECTED) /* who merely goes away is no news */
+		gg_log(GG_WARN, s->listener->name, "TLS handshake failed", GG_S("peer", gg_stream_peer(s)),
+			GG_S("why", s->reason ? s->reason : "protocol error"));
+}
+
 void gg_listener_opened(struct gg_stream *s)
 {
 	struct gg_listener *l = s->listener;

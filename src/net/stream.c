@@ -175,8 +175,11 @@ static void shake_hands(struct gg_stream *s)
 		opened(s);
 	else if (rc == -EAGAIN)
 		update_events(s);
-	else
+	else {
 		gg_stream_fail(s, rc, NULL);
+		if (s->listener)
+			gg_listener_failed(s, rc);
+	}
 }
 
 void gg_stream_connected(struct gg_stream *s)

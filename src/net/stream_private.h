@@ -130,6 +130,8 @@ void gg_connecting_cancel(struct gg_stream *s);
 
 /* listener.c */
 void gg_listener_opened(struct gg_stream *s);
+/* Its handshake failed: nobody but the log will ever know of it. */
+void gg_listener_failed(const struct gg_stream *s, int status);
 void gg_listener_lost(struct gg_stream *s);
 /* Counts it for its address. Errors: -EUSERS too many from there, with the reason set. */
 int gg_listener_admit(struct gg_stream *s);

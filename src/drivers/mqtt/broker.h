@@ -145,7 +145,8 @@ struct outgoing {
 	uint16_t packet_id;
 	uint8_t qos, state;
 	bool retain;
-	bool again; /* it may have been sent before the process ended: DUP */
+	bool again;  /* it may have been sent before the process ended: DUP */
+	bool resend; /* SENT over an earlier connection, not yet over this one */
 };
 
 /* What a record that is on its way to the disk holds of a session, which may end meanwhile. */
@@ -167,7 +168,8 @@ struct session {
 	unsigned subscription_count;
 	uint64_t *received;   /* packet ids of QoS 2 that wait for PUBREL: a bitmap, NULL until needed */
 	struct outgoing *out; /* ring */
-	uint32_t out_cap, out_first, out_count, out_sent, out_unacked;
+	uint32_t out_cap, out_first, out_count, out_sent;
+	uint32_t out_unacked, out_resend;     /* over this connection; of those sent, how many are not */
 	uint32_t out_looked;                  /* up to where packet ids may have been given ahead */
 	uint32_t records_asked, records_kept; /* of packet ids */
 	struct outbox *outbox;
@@ -175,6 +177,7 @@ struct session {
 	uint16_t last_packet_id;
 	struct message *will;
 	uint32_t will_delay_s, will_serial;
+	bool drop_told;            /* the log has that it loses messages; until its next connection */
 	bool pumping;              /* outbound.c */
 	bool any_topic, will_kept; /* who made it may use all topics; a record of its will is out */
 	uint64_t match_turn;       /* deliver.c: is it in the list of matches already, and where */
@@ -339,7 +342,7 @@ void gg_connection_end(struct connection *c, uint8_t reason, const char *why);
 void gg_connection_end_limit(struct connection *c, uint8_t reason, const char *limit, const char *why);
 void gg_connection_pause(struct connection *c, enum pause_cause cause);
 void gg_connection_resume(struct connection *c, enum pause_cause cause);
-/* Encodes into the stream's output. Errors: -EAGAIN no room, -EPIPE. */
+/* Encodes into the stream's output. Errors: -EAGAIN no room, -EMSGSIZE larger than the client takes. */
 int gg_connection_send(struct connection *c, const struct gg_mqtt_packet *p);
 int gg_connection_send_ack(struct connection *c, enum gg_mqtt_type type, uint16_t packet_id, uint8_t reason);
 /* text and limit go with it where the client wants them (§3.1.2.11.7) and they fit its packets; may be NULL.
@@ -358,6 +361,12 @@ static inline void gg_connection_sent(struct connection *c, size_t size)
 	gg_count(c->broker->count.bytes_out, size);
 	c->broker->bytes_sent += size;
 	c->broker->packets_sent++;
+}
+
+/* The largest packet that the client takes ([MQTT-3.1.2-24]). */
+static inline size_t gg_connection_most(const struct connection *c)
+{
+	return c->maximum_packet ? c->maximum_packet : SIZE_MAX;
 }
 
 /* ---- connect.c ---- */
@@ -406,7 +415,7 @@ struct hold *gg_promise_hold(struct connection *c);
 int gg_promise_ack(struct connection *c, enum gg_mqtt_type type, uint16_t packet_id, uint8_t reason);
 /* The same with b->why and b->limit. */
 int gg_promise_refusal(struct connection *c, enum gg_mqtt_type type, uint16_t packet_id, uint8_t reason);
-/* Bytes that go out behind the acknowledgements. Errors: -ENOMEM. */
+/* Bytes that go out behind the acknowledgements. Errors: -ENOMEM, -EMSGSIZE larger than the client takes. */
 int gg_promise_reply(struct connection *c, const struct gg_mqtt_packet *p);
 /* A hold of nobody's connection: over() is called once all that it was given for is on disk, or could not be
  * (a negative status), after _done(). NULL when out of memory. */

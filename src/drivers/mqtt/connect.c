@@ -181,7 +181,8 @@ static void say_method(struct gg_str data, struct gg_mqtt_properties *q)
 	gg_mqtt_set(q, GG_MQTT_AUTH_DATA);
 }
 
-static void send_connack(struct connection *c, const struct gg_mqtt_connect *p, struct gg_str id,
+/* false: the client takes no packet of that size; it is ended. */
+static bool send_connack(struct connection *c, const struct gg_mqtt_connect *p, struct gg_str id,
 	bool present, struct gg_str data)
 {
 	struct gg_buf response GG_CLEANUP(gg_buf_done) = GG_BUF(2048);
@@ -198,7 +199,10 @@ static void send_connack(struct connection *c, const struct gg_mqtt_connect *p, 
 		gg_mqtt_set(q, GG_MQTT_ASSIGNED_CLIENT_ID);
 	}
 	c->state = CONNECTED;
-	gg_connection_send(c, &ack);
+	if (gg_connection_send(c, &ack) == 0)
+		return true;
+	gg_connection_end(c, 0, "the client takes no packet of the size of a CONNACK");
+	return false;
 }
 
 void gg_connect_establish(struct connection *c, const struct gg_mqtt_connect *p, struct gg_str data)
@@ -230,6 +234,7 @@ void gg_connect_establish(struct connection *c, const struct gg_mqtt_connect *p,
 	s->device = c->device;
 	s->any_topic = c->any_topic;
 	s->connection = c;
+	s->drop_told = false;
 	c->session = s;
 	gg_timer_stop(&s->expiry);
 	gg_timer_stop(&s->will_timer);
@@ -239,7 +244,8 @@ void gg_connect_establish(struct connection *c, const struct gg_mqtt_connect *p,
 		gg_persist_session_end(s);
 	if (s->will)
 		gg_persist_will(s);
-	send_connack(c, p, id, present, data);
+	if (!send_connack(c, p, id, present, data))
+		return;
 	if (c->device != GG_NONE)
 		b->outside.health(b->outside.arg, c->device, true, "connected");
 	gg_outbound_reconnected(s);

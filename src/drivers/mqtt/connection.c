@@ -72,6 +72,8 @@ int gg_connection_send(struct connection *c, const struct gg_mqtt_packet *packet
 	const struct gg_mqtt_packet *p = &fitted;
 	gg_connection_fit_words(c, &fitted);
 	size_t size = gg_mqtt_size(p, c->version);
+	if (size > gg_connection_most(c))
+		return -EMSGSIZE;
 	uint8_t *room = gg_stream_room(c->stream, size);
 	if (!room)
 		return -EAGAIN;
@@ -237,7 +239,7 @@ static void on_disconnect(struct connection *c, const struct gg_mqtt_disconnect 
 	if (gg_mqtt_has(&d->properties, GG_MQTT_SESSION_EXPIRY)) {
 		uint32_t asked = d->properties.session_expiry_s;
 		uint64_t most = (uint64_t)(c->broker->o.session_expiry_ns / GG_NS_PER_S);
-		if (!s->expiry_s && asked) { /* [MQTT-3.14.2-2] */
+		if (!s->expiry_s && asked) { /* §3.14.2.2.2 */
 			gg_connection_end(c, GG_MQTT_PROTOCOL_ERROR, "session expiry in DISCONNECT");
 			return;
 		}
@@ -245,7 +247,7 @@ static void on_disconnect(struct connection *c, const struct gg_mqtt_disconnect 
 			gg_persist_session_end(s);
 		s->expiry_s = asked > most ? (uint32_t)most : asked;
 	}
-	c->said_goodbye = d->reason != GG_MQTT_DISCONNECT_WITH_WILL;
+	c->said_goodbye = d->reason == GG_MQTT_SUCCESS; /* with any other its will is sent, [MQTT-3.14.4-3] */
 	gg_connection_end(c, 0, "client disconnected");
 }
 

@@ -56,9 +56,10 @@ static void merge(struct broker *b, const struct subscription *sub)
 {
 	struct session *s = sub->session;
 	struct match *m;
-	if (s->match_turn == b->match_turn) {
+	bool seen = s->match_turn == b->match_turn;
+	if (seen && !(sub->id && b->matches[s->match_place].ids[OUT_IDS - 1])) {
 		m = &b->matches[s->match_place];
-	} else {
+	} else { /* also a further copy when there is no room for one more identifier, [MQTT-3.3.4-5] */
 		m = new_match(b);
 		if (!m)
 			return;
@@ -147,6 +148,16 @@ static struct gg_str encoded(struct delivery *d, enum gg_mqtt_version version)
 	return gg_buf_view(to);
 }
 
+/* Once a connection: the counters say how many. */
+static void tell_drop(struct session *s, const char *why)
+{
+	if (s->drop_told)
+		return;
+	s->drop_told = true;
+	gg_log(GG_WARN, s->broker->outside.name, "messages for a client are dropped",
+		GG_SV("client", gg_session_id(s)), GG_S("why", why));
+}
+
 static void send_plain(struct delivery *d, const struct match *m)
 {
 	struct broker *b = d->broker;
@@ -174,6 +185,8 @@ static void send_plain(struct delivery *d, const struct match *m)
 	b->dropped += rc < 0;
 	if (rc < 0)
 		gg_count(rc == -EAGAIN ? b->count.dropped_slow : b->count.dropped_large, 1);
+	if (rc == -EAGAIN)
+		tell_drop(m->session, "it reads too slowly");
 }
 
 /* ---- QoS 1 and 2 ---- */

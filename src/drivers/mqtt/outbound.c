@@ -10,6 +10,9 @@
  * DONE by PUBACK. QoS 2: SENT, RELEASED by PUBREC (the client has it; PUBREL goes out), DONE by PUBCOMP.
  * DONE entries leave from the front.
  *
+ * A new connection begins with an empty window: what was SENT goes out again within it, in order and before
+ * anything new.
+ *
  * QoS 2 means once, over a crash as well: the client knows a message by its packet id, so that id is on disk
  * before the message is sent (records are written ahead, for as many as the window has room), and so is
  * RELEASED before PUBREL. A record on its way holds the session's outbox; the records of a session come back
@@ -71,8 +74,11 @@ static void pop_done(struct session *s)
 /* It has arrived, or will never. */
 void gg_outbound_finish(struct session *s, struct outgoing *o)
 {
-	if (o->state == OUT_SENT || o->state == OUT_RELEASED)
+	if (o->resend)
+		s->out_resend--;
+	else if (o->state == OUT_SENT || o->state == OUT_RELEASED)
 		s->out_unacked -= s->out_unacked > 0;
+	o->resend = false;
 	o->state = OUT_DONE;
 	if (gg_session_persists(s) && o->message->id)
 		gg_persist_outgoing(s, o, OUT_DONE, NULL);
@@ -177,6 +183,33 @@ static int send_next(struct session *s)
 	return 0;
 }
 
+/* Sends what an earlier connection left; false: not all of it, for now. */
+static bool send_again(struct session *s, uint32_t window)
+{
+	for (uint32_t i = 0; s->out_resend && i < s->out_sent; i++) {
+		struct outgoing *o = at(s, i);
+		if (!o->resend)
+			continue;
+		if (s->out_unacked >= window)
+			return false;
+		if (!o->packet_id)
+			o->packet_id = new_packet_id(s);
+		int rc = gg_outbound_send(
+			s->connection, &o->message->publish, o->message->expires_ns, o, true);
+		if (rc == -EAGAIN)
+			return false;
+		if (rc < 0) { /* as in send_next() */
+			gg_count(s->broker->count.dropped_large, 1);
+			gg_outbound_finish(s, o);
+			continue;
+		}
+		o->resend = false;
+		s->out_resend--;
+		s->out_unacked++;
+	}
+	return true;
+}
+
 static void outbox_unref(struct outbox *x)
 {
 	if (x && --x->refs == 0)
@@ -239,7 +272,8 @@ void gg_outbound_pump(struct session *s)
 				  : (uint32_t)s->broker->o.max_inflight;
 	s->pumping = true;
 	record_ahead(s, window);
-	while (s->out_sent < s->out_count && s->out_unacked < window)
+	bool more = !s->out_resend || send_again(s, window);
+	while (more && s->out_sent < s->out_count && s->out_unacked < window)
 		if (send_next(s) < 0)
 			break;
 	s->pumping = false;
@@ -248,18 +282,15 @@ void gg_outbound_pump(struct session *s)
 
 void gg_outbound_reconnected(struct session *s)
 {
-	struct connection *c = s->connection;
+	s->out_unacked = s->out_resend = 0;
 	for (uint32_t i = 0; i < s->out_sent; i++) {
 		struct outgoing *o = at(s, i);
-		if (!o->packet_id) /* its number went down with the process */
-			o->packet_id = new_packet_id(s);
-		if (o->state == OUT_RELEASED)
-			gg_connection_send_ack(c, GG_MQTT_PUBREL, o->packet_id, 0);
-		if (o->state == OUT_SENT && gg_outbound_send(c, &o->message->publish, o->message->expires_ns,
-						    o, true) == -EAGAIN) {
-			gg_connection_end(c, GG_MQTT_QUOTA, "no room to send again what was in flight");
-			return;
-		}
+		o->resend = o->state == OUT_SENT;
+		s->out_resend += o->resend;
+		if (o->state != OUT_RELEASED)
+			continue;
+		s->out_unacked++;
+		gg_connection_send_ack(s->connection, GG_MQTT_PUBREL, o->packet_id, 0);
 	}
 	gg_outbound_pump(s);
 }
@@ -281,6 +312,9 @@ void gg_outbound_ack(struct session *s, enum gg_mqtt_type type, uint16_t packet_
 	if (type == GG_MQTT_PUBREC && !failed) {
 		bool fits = o && o->qos == 2;
 		if (fits && o->state == OUT_SENT) {
+			s->out_unacked += o->resend;
+			s->out_resend -= o->resend;
+			o->resend = false;
 			o->state = OUT_RELEASED;
 			if (gg_session_persists(s) && o->message->id)
 				gg_persist_outgoing(s, o, OUT_RELEASED, gg_promise_hold(s->connection));
@@ -355,5 +389,5 @@ void gg_outbound_done(struct session *s)
 	outbox_unref(GG_TAKE(s->outbox));
 	s->out_bytes = 0;
 	s->out_looked = 0;
-	s->out_cap = s->out_count = s->out_sent = s->out_unacked = 0;
+	s->out_cap = s->out_count = s->out_sent = s->out_unacked = s->out_resend = 0;
 }

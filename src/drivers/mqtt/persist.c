@@ -402,7 +402,7 @@ static void replay_outgoing(struct broker *b, struct gg_reader *r)
 	uint16_t packet_id = gg_read_be16(r);
 	uint8_t state = gg_read_u8(r);
 	struct outgoing *o = s && !r->failed ? gg_outbound_find(s, id) : NULL;
-	if (!o || state > OUT_DONE)
+	if (!o || state == OUT_QUEUED || state > OUT_DONE)
 		return;
 	if (state == OUT_DONE) {
 		gg_outbound_finish(s, o);

@@ -179,6 +179,8 @@ int gg_promise_reply(struct connection *c, const struct gg_mqtt_packet *packet)
 	const struct gg_mqtt_packet *p = &fitted;
 	gg_connection_fit_words(c, &fitted);
 	size_t size = gg_mqtt_size(p, c->version);
+	if (size > gg_connection_most(c))
+		return -EMSGSIZE;
 	char *to = h ? gg_buf_room(&h->reply, size) : NULL;
 	if (!to)
 		return -ENOMEM;

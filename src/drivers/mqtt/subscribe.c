@@ -118,6 +118,17 @@ static bool options_valid(struct gg_str filters)
 	return true;
 }
 
+/* false: the connection is ended. */
+static bool reply(struct connection *c, const struct gg_mqtt_packet *ack)
+{
+	int rc = gg_promise_reply(c, ack);
+	if (rc == -EMSGSIZE)
+		gg_connection_end(c, GG_MQTT_TOO_LARGE, "the answer is larger than the client takes");
+	else if (rc < 0)
+		gg_connection_end(c, GG_MQTT_QUOTA, "out of memory");
+	return rc == 0;
+}
+
 void gg_subscribe_in(struct connection *c, const struct gg_mqtt_subscribe *p)
 {
 	uint8_t codes[FILTERS_A_PACKET];
@@ -144,10 +155,8 @@ void gg_subscribe_in(struct connection *c, const struct gg_mqtt_subscribe *p)
 	char block[LIMIT_BLOCK];
 	if (c->version == GG_MQTT_V5)
 		gg_connection_explain(&ack.subscribe.properties, c->broker->why, c->broker->limit, block);
-	if (gg_promise_reply(c, &ack) < 0) {
-		gg_connection_end(c, GG_MQTT_QUOTA, "out of memory");
+	if (!reply(c, &ack))
 		return;
-	}
 	gg_ingest_flush(c); /* SUBACK first where it can be, as most clients expect */
 	gg_promise_turn(c);
 	left = p->filters;
@@ -178,6 +187,5 @@ void gg_unsubscribe_in(struct connection *c, const struct gg_mqtt_subscribe *p)
 	}
 	struct gg_mqtt_packet ack = {.type = GG_MQTT_UNSUBACK,
 		.subscribe = {.packet_id = p->packet_id, .codes = gg_str_n(codes, count)}};
-	if (gg_promise_reply(c, &ack) < 0)
-		gg_connection_end(c, GG_MQTT_QUOTA, "out of memory");
+	reply(c, &ack);
 }
