@@ -578,6 +578,8 @@ const char *gg_limit_topic(const struct broker *b, struct gg_str topic);
 /* Accounts for a retained message of a device: old and new sizes, 0 = there is none. Errors: -EDQUOT, with
  * b->why and b->limit set; -ENOMEM. */
 int gg_limit_retained(struct broker *b, uint32_t owner, size_t old_size, size_t new_size);
+/* The same where one device's takes the place of another's; on failure all is as before. */
+int gg_limit_retained_move(struct broker *b, uint32_t from, uint32_t to, size_t old_size, size_t new_size);
 void gg_limit_done(struct broker *b);
 
 /* ---- sys.c ---- */

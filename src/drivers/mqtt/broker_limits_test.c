@@ -150,6 +150,48 @@ static void a_device_retains_its_share_and_no_more(void **state)
 	refused_for(e, GG_MQTT_PUBACK, GG_MQTT_QUOTA, "retained_memory");
 }
 
+static void a_full_store_lets_another_take_a_topic_over(void **state)
+{
+	(void)state;
+	gateway.sync_at_once = true;
+	b->o.max_retained = 2;
+	struct client *c = enter_device(0, "press-2"), *e = enter(1, "application", GG_MQTT_V5, true);
+	keep_at(c, "press-2/a/b", "1", 1);
+	expect_ack(c, GG_MQTT_PUBACK, 1, 0);
+	keep_at(c, "press-2/a/c", "1", 2);
+	expect_ack(c, GG_MQTT_PUBACK, 2, 0);
+	size_t bytes = b->retained_bytes;
+	keep_at(e, "press-2/a/b", "22", 1); /* there is one less of the device's, and not one more of all */
+	expect_ack(e, GG_MQTT_PUBACK, 1, 0);
+	assert_int_equal(b->retained_bytes, bytes + 1);
+	b->o.retained_memory = bytes + 1;
+	keep_at(e, "press-2/a/c", "333", 2);
+	refused_for(e, GG_MQTT_PUBACK, GG_MQTT_QUOTA, "retained_memory");
+	assert_int_equal(b->retained_bytes, bytes + 1);
+	keep_at(e, "press-2/a/b", "", 3);
+	expect_ack(e, GG_MQTT_PUBACK, 3, 0);
+	keep_at(c, "press-2/a/c", "", 4);
+	expect_ack(c, GG_MQTT_PUBACK, 4, 0);
+	assert_int_equal(b->retained_bytes, 0);
+	b->o.max_retained_per_device = 1;
+	keep_at(c, "press-2/a/b", "1", 5);
+	expect_ack(c, GG_MQTT_PUBACK, 5, 0);
+}
+
+static void answers_that_wait_for_the_disk_are_bounded(void **state)
+{
+	(void)state;
+	struct client *c = enter(0, "c", GG_MQTT_V5, true);
+	publish(c, "x/y/z", "1", 1, 1); /* waits for the disk, and with it what follows */
+	for (uint16_t id = 1; id <= 40; id++)
+		acknowledge(c, id % 2 ? GG_MQTT_PUBREL : GG_MQTT_PUBREC, id);
+	assert_true(b->connections->ack_count <= b->o.max_inflight);
+	sync_journal(0);
+	expect_ack(c, GG_MQTT_PUBACK, 1, 0);
+	for (uint16_t id = 1; id <= 40; id++)
+		expect_ack(c, id % 2 ? GG_MQTT_PUBCOMP : GG_MQTT_PUBREL, id, GG_MQTT_PACKET_ID_NOT_FOUND);
+}
+
 /* ---- $SYS ---- */
 
 static void numbers_of_the_broker_are_for_applications(void **state)
@@ -257,6 +299,8 @@ int main(void)
 		CASE(a_client_has_as_many_subscriptions_as_it_may),
 		CASE(a_sleeping_client_holds_no_more_memory_than_it_may),
 		CASE(a_device_retains_its_share_and_no_more),
+		CASE(a_full_store_lets_another_take_a_topic_over),
+		CASE(answers_that_wait_for_the_disk_are_bounded),
 		CASE(numbers_of_the_broker_are_for_applications),
 		CASE(a_command_is_done_when_the_device_has_acknowledged),
 		CASE(a_command_that_nobody_acknowledges_fails_and_is_not_sent_later),

@@ -251,10 +251,22 @@ static void on_disconnect(struct connection *c, const struct gg_mqtt_disconnect 
 	gg_connection_end(c, 0, "client disconnected");
 }
 
+/* A client that floods us with what must be answered is read no further than answers may wait for the disk.
+ */
+static bool must_wait(struct connection *c, uint8_t type)
+{
+	if ((type != GG_MQTT_PUBREC && type != GG_MQTT_PUBREL) || !gg_promise_full(c))
+		return false;
+	gg_connection_pause(c, PAUSE_ACKS);
+	return true;
+}
+
 /* false: not now, present it again. */
 static bool dispatch(struct connection *c, struct gg_mqtt_packet *p)
 {
 	struct gg_mqtt_packet pong = {.type = GG_MQTT_PINGRESP};
+	if (must_wait(c, p->type))
+		return false;
 	switch (p->type) {
 	case GG_MQTT_PUBLISH:
 		return gg_publish_in(c, &p->publish);

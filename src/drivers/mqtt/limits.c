@@ -121,7 +121,8 @@ static int charge_device(struct broker *b, uint32_t owner, size_t old_size, size
 	return 0;
 }
 
-int gg_limit_retained(struct broker *b, uint32_t owner, size_t old_size, size_t new_size)
+/* As a part of all retained messages. */
+static int check_total(struct broker *b, size_t old_size, size_t new_size)
 {
 	bool grows = new_size > old_size && !b->replaying;
 	size_t bytes = b->retained_bytes + new_size - old_size;
@@ -129,10 +130,30 @@ int gg_limit_retained(struct broker *b, uint32_t owner, size_t old_size, size_t 
 		return refuse(b, "max_retained", "there are as many retained messages as there may be");
 	if (grows && b->o.retained_memory && bytes > b->o.retained_memory)
 		return refuse(b, "retained_memory", "the retained messages are as large as they may be");
-	int rc = owner == GG_NONE ? 0 : charge_device(b, owner, old_size, new_size);
+	return 0;
+}
+
+int gg_limit_retained(struct broker *b, uint32_t owner, size_t old_size, size_t new_size)
+{
+	int rc = check_total(b, old_size, new_size);
+	if (rc == 0 && owner != GG_NONE)
+		rc = charge_device(b, owner, old_size, new_size);
 	if (rc == 0)
-		b->retained_bytes = bytes;
+		b->retained_bytes += new_size - old_size;
 	return rc;
+}
+
+int gg_limit_retained_move(struct broker *b, uint32_t from, uint32_t to, size_t old_size, size_t new_size)
+{
+	int rc = check_total(b, old_size, new_size);
+	if (rc == 0 && to != GG_NONE)
+		rc = charge_device(b, to, 0, new_size);
+	if (rc < 0)
+		return rc;
+	if (from != GG_NONE) /* it has its account, and less is never refused */
+		charge_device(b, from, old_size, 0);
+	b->retained_bytes += new_size - old_size;
+	return 0;
 }
 
 void gg_limit_done(struct broker *b)

@@ -64,11 +64,7 @@ static int charge(struct broker *b, const struct retained *old, uint32_t owner, 
 {
 	if (!old || old->owner == owner)
 		return gg_limit_retained(b, owner, old ? old->message->size : 0, size);
-	gg_limit_retained(b, old->owner, old->message->size, 0);
-	int rc = gg_limit_retained(b, owner, 0, size);
-	if (rc < 0)
-		gg_limit_retained(b, old->owner, 0, old->message->size);
-	return rc;
+	return gg_limit_retained_move(b, old->owner, owner, old->message->size, size);
 }
 
 static int set(
