@@ -8,6 +8,10 @@
 /* Larger buffers are given back as soon as they are empty. */
 enum { KEPT_BYTES = 64 << 10 };
 
+/* Of the wait at the end: 5 s for further jobs, and 1 s for an answer that a loop which has ended does not
+ * take. */
+enum { PAUSE_NS = 2000000, PATIENCE = 2500, UNANSWERED = 500 };
+
 static void list_init(struct gg_line_list *l)
 {
 	l->bytes = GG_BUF(GG_LINES_PENDING);
@@ -71,6 +75,7 @@ static void work(void *arg)
 	}
 	if (s->status < 0)
 		gg_line_file_close(&s->file);
+	atomic_store(&s->written, true);
 }
 
 static void answer(struct gg_line_sink *s, struct gg_line_list *l, int status)
@@ -86,29 +91,37 @@ static void answer(struct gg_line_sink *s, struct gg_line_list *l, int status)
 		list_init(l);
 }
 
-static void begin(struct gg_line_sink *s);
+static void next_job(struct gg_line_sink *s);
 
 static void worked(void *arg)
 {
 	struct gg_line_sink *s = arg;
 	answer(s, &s->writing, s->status);
-	atomic_store(&s->busy, false);
-	begin(s);
+	next_job(s);
+}
+
+/* Between two jobs it stays busy: who waits for its end must not see a gap. */
+static void next_job(struct gg_line_sink *s)
+{
+	if (!s->waiting.entries.len || atomic_load(&s->ending)) {
+		atomic_store(&s->busy, false);
+		return;
+	}
+	struct gg_line_list l = s->waiting;
+	s->waiting = s->writing;
+	s->writing = l;
+	atomic_store(&s->written, false);
+	int rc = gg_host_work(s->host, work, worked, s);
+	if (rc < 0) {
+		answer(s, &s->writing, rc);
+		atomic_store(&s->busy, false);
+	}
 }
 
 static void begin(struct gg_line_sink *s)
 {
-	if (atomic_load(&s->busy) || !s->waiting.entries.len)
-		return;
-	struct gg_line_list l = s->waiting;
-	s->waiting = s->writing;
-	s->writing = l;
-	atomic_store(&s->busy, true);
-	int rc = gg_host_work(s->host, work, worked, s);
-	if (rc < 0) {
-		atomic_store(&s->busy, false);
-		answer(s, &s->writing, rc);
-	}
+	if (!atomic_exchange(&s->busy, true))
+		next_job(s);
 }
 
 int gg_line_sink_put(struct gg_line_sink *s, struct gg_str bytes, bool end_line, uint64_t cookie)
@@ -132,9 +145,14 @@ int gg_line_sink_put(struct gg_line_sink *s, struct gg_str bytes, bool end_line,
 
 void gg_line_sink_stop(struct gg_line_sink *s)
 {
-	const struct timespec pause = {.tv_nsec = 2 * GG_NS_PER_MS};
-	for (int i = 0; i < 2500 && atomic_load(&s->busy); i++)
+	const struct timespec pause = {.tv_nsec = PAUSE_NS};
+	for (unsigned naps = 0, unanswered = 0; atomic_load(&s->busy) && unanswered < UNANSWERED; naps++) {
+		if (naps == PATIENCE)
+			atomic_store(&s->ending, true);
+		unanswered = atomic_load(&s->written) ? unanswered + 1 : 0;
 		nanosleep(&pause, NULL);
+	}
+	atomic_store(&s->ending, true);
 }
 
 void gg_line_sink_done(struct gg_line_sink *s)

@@ -40,8 +40,10 @@ struct gg_line_sink {
 	struct gg_line_file file;
 	char *folder;
 	struct gg_line_list waiting, writing;
-	_Atomic bool busy; /* a job is under way, or its answer is */
-	int status;        /* of the job */
+	_Atomic bool busy;    /* jobs are under way, or the answer of the last is */
+	_Atomic bool written; /* the worker is through with the job */
+	_Atomic bool ending;  /* no further ones */
+	int status;           /* of the job */
 };
 
 /* The files' folder is `files` in the data folder. Errors: -EINVAL with a text, -ENOMEM. */
@@ -49,7 +51,8 @@ int gg_line_sink_init(struct gg_line_sink *s, const struct gg_line_options *o, s
 	void (*done)(void *arg, uint64_t cookie, int status), void *arg, struct gg_error *e);
 /* Errors: -EAGAIN too much waits, -E2BIG. */
 int gg_line_sink_put(struct gg_line_sink *s, struct gg_str bytes, bool end_line, uint64_t cookie);
-/* Waits (5 s at most) for the job under way. Thread: control, while the loop runs. */
+/* Waits until all is written; after 5 s only for the job under way, which nothing can take back. Thread:
+ * control, while the loop runs. */
 void gg_line_sink_stop(struct gg_line_sink *s);
 /* What waits is answered with -ESHUTDOWN. */
 void gg_line_sink_done(struct gg_line_sink *s);
