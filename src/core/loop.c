@@ -2,6 +2,7 @@
 #include "core/loop.h"
 #include "core/mailbox.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/resource.h>
@@ -328,8 +329,8 @@ static int64_t wait_ns(const struct gg_loop *loop, int64_t max_wait_ns)
 	return wait < 0 ? -1 : wait;
 }
 
-/* Exact to the timer slack of the thread (50 us). A kernel before 5.11 knows milliseconds only: rounded up, for
- * waking before a timer is due would only turn once more. */
+/* Exact to the timer slack of the thread (50 us). A kernel before 5.11 knows milliseconds only: rounded up,
+ * for waking before a timer is due would only turn once more. */
 static int sleep_ready(struct gg_loop *loop, int64_t wait)
 {
 	static _Atomic bool no_pwait2;
@@ -340,7 +341,8 @@ static int sleep_ready(struct gg_loop *loop, int64_t wait)
 			return n;
 		atomic_store(&no_pwait2, true);
 	}
-	int ms = wait < 0 ? -1 : (int)((wait + GG_NS_PER_MS - 1) / GG_NS_PER_MS);
+	int64_t up = wait < 0 ? -1 : (wait + GG_NS_PER_MS - 1) / GG_NS_PER_MS;
+	int ms = up > INT_MAX ? INT_MAX : (int)up; /* 24 days, and then once more */
 	return epoll_wait(loop->epoll_fd, loop->ready, EVENTS_PER_TURN, ms);
 }
 
