@@ -440,6 +440,26 @@ static void rollups_forget_what_was_deleted(void **state)
 	compare_all(f, 140000);
 }
 
+/* A device began to measure before it had the time: its first sample is of 1970. */
+static void a_clock_that_was_not_set_stretches_no_block(void **state)
+{
+	struct fixture *f = *state;
+	const int64_t now = 20000 * DAY;
+	f->clock.utc = now;
+	begin(f);
+	put(f, 1, 0, 1);
+	put(f, 5000, now, 2);
+	settle(f);
+	put(f, 1, S, 1);
+	put(f, 5000, now + 5000 * S, 2);
+	settle(f);
+	end(f);
+	begin(f);
+	assert_int_equal(ask_file(f, "SELECT sum(n) FROM blocks"), 10002);
+	assert_true(ask_file(f, "SELECT max(t1 - t0) FROM blocks") <= DAY);
+	assert_true(ask_file(f, "SELECT max(max_span) FROM signals") <= DAY);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -453,6 +473,7 @@ int main(void)
 		TEST(deleted_is_in_no_file),
 		TEST(the_journal_reads_on_where_samples_were_taken_out),
 		TEST(rollups_forget_what_was_deleted),
+		TEST(a_clock_that_was_not_set_stretches_no_block),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

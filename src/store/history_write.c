@@ -19,6 +19,8 @@
 
 #include <time.h>
 
+static const int64_t span_most_ns = 30 * 86400 * GG_NS_PER_S;
+
 /* When rollups are behind, the next turn is that soon: half of the time goes to them. */
 static const int64_t hurry_ns = 200 * GG_NS_PER_MS;
 
@@ -62,12 +64,31 @@ static struct gg_open_block *begin_block(struct gg_history *h, uint64_t position
 	return b;
 }
 
+/* Too far from the block's first sample to stand in it: a device that measures before it has the time, or
+ * with a wrong one. Charts and rollups look at all that a block spans, decades of nothing else. */
+static bool stretches(const struct gg_open_block *b, int64_t time)
+{
+	int64_t span;
+	return b && (__builtin_sub_overflow(time, b->block.times[0], &span) || span > span_most_ns ||
+			    span < -span_most_ns);
+}
+
+/* Has it taken of this record already? Then its blocks stay open until the next one. */
+static bool has_of(const struct gg_open_block *b, const struct gg_record *r)
+{
+	return b && b->last_position == r->position;
+}
+
 static int add_sample(struct gg_history *h, struct gg_history_signal *s, const struct gg_record *r,
 	const struct gg_sample *x)
 {
 	struct gg_open_block **at = &s->open;
 	if (s->open && x->time_ns < s->open->block.times[0])
 		at = &s->late;
+	if (stretches(*at, x->time_ns) && !has_of(s->open, r) && !has_of(s->late, r)) {
+		gg_history_close_blocks(s);
+		at = &s->open;
+	}
 	if (!*at && !(*at = begin_block(h, r->position)))
 		return -ENOMEM;
 	struct gg_open_block *b = *at;
