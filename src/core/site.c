@@ -64,6 +64,20 @@ static const struct gg_option history_options[] = {
 		.help = "How much is kept"),
 	{0}};
 
+static const struct gg_option events_retention_options[] = {
+	GG_OPTION(struct gg_site_events_retention, count, UINT, .def = "100000", .min = "100",
+		.max = "10000000", .choices = unlimited, .flags = GG_LIVE,
+		.help = "The oldest that are cleared go when there are more"),
+	GG_OPTION(struct gg_site_events_retention, age_ns, DURATION, .name = "age", .def = "400d",
+		.min = "1min", .choices = forever, .flags = GG_LIVE,
+		.help = "What has been cleared for longer goes"),
+	{0}};
+
+static const struct gg_option events_options[] = {
+	GG_OPTION(struct gg_site_events, retention, GROUP, .sub = events_retention_options,
+		.help = "How many are kept; what is not cleared always stays"),
+	{0}};
+
 static const struct gg_option tls_options[] = {
 	GG_OPTION(struct gg_site_api_tls, listen, STRING, .flags = GG_MAIN, .example = "0.0.0.0:8443",
 		.help = "Address and port for HTTPS"),
@@ -192,6 +206,7 @@ const struct gg_option gg_site_options[] = {
 	GG_OPTION(struct gg_site, journal, GROUP, .sub = journal_options,
 		.help = "The log on disk of all that came in: what is in it survives power loss"),
 	GG_OPTION(struct gg_site, history, GROUP, .sub = history_options, .help = "Samples at rest"),
+	GG_OPTION(struct gg_site, events, GROUP, .sub = events_options, .help = "Events at rest"),
 	GG_OPTION(
 		struct gg_site, api, GROUP, .sub = api_options, .help = "HTTP: API, live stream, dashboard"),
 	GG_OPTION(struct gg_site, drivers, INSTANCES, GG_SUB(driver_options, struct gg_driver_common),

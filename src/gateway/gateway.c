@@ -126,6 +126,8 @@ static int start_all(struct gg_gateway *g, struct gg_error *e)
 	}
 	if (rc == 0)
 		rc = gg_instances_start(g->config, e);
+	if (rc == 0)
+		gg_events_old_start();
 	return rc;
 }
 
@@ -171,6 +173,7 @@ void gg_gateway_stop(void)
 {
 	struct gg_gateway *g = &gg_gateway;
 	g->ready = false;
+	gg_events_old_stop();
 	gg_instances_stop();
 	gg_shards_stop(g);
 	end_loop(g->io);
