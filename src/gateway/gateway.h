@@ -109,6 +109,9 @@ int gg_stores_open(struct gg_gateway *g, struct gg_error *e);
 int gg_stores_start(struct gg_gateway *g, struct gg_error *e);
 void gg_stores_close(struct gg_gateway *g);
 
+/* Brings what the stores know of themselves into the metrics (measure.c). */
+void gg_gateway_measure(void);
+
 /* ---- who may connect (login.c). Thread: control ---- */
 struct gg_registry;
 extern struct gg_registry gg_registry;

@@ -41,6 +41,25 @@ static uint64_t read_number(sqlite3 *db, const char *sql)
 	return n;
 }
 
+static uint64_t file_bytes(struct gg_history *h)
+{
+	uint64_t pages = read_number(h->db, "PRAGMA page_count"),
+		 free_pages = read_number(h->db, "PRAGMA freelist_count");
+	return (pages - free_pages) * read_number(h->db, "PRAGMA page_size");
+}
+
+/* Ids are given one after the other, and what goes is mostly the oldest: their range is about the number. */
+static void measure(struct gg_history *h, uint64_t removed)
+{
+	uint64_t size = file_bytes(h);
+	uint64_t rows = read_number(h->db, "SELECT coalesce(max(id) - min(id) + 1, 0) FROM blocks");
+	pthread_mutex_lock(&h->lock);
+	h->stats.disk_bytes = size;
+	h->stats.rows = rows;
+	h->stats.removed += removed;
+	pthread_mutex_unlock(&h->lock);
+}
+
 int gg_history_prepare(struct gg_history *h, struct gg_error *e)
 {
 	int status = gg_sql_migrate(h->db, scripts, GG_COUNT(scripts), h->path, e);
@@ -70,6 +89,7 @@ int gg_history_prepare(struct gg_history *h, struct gg_error *e)
 		return status;
 	h->cursor = h->stored_cursor = read_number(h->db, "SELECT value FROM meta WHERE key='cursor'");
 	h->position = read_number(h->db, "SELECT value FROM meta WHERE key='position'");
+	measure(h, 0);
 	return 0;
 }
 
@@ -245,13 +265,6 @@ static int write_all(struct gg_history *h, uint64_t cursor)
 
 /* ---- retention ---- */
 
-static uint64_t file_bytes(struct gg_history *h)
-{
-	uint64_t pages = read_number(h->db, "PRAGMA page_count"),
-		 free_pages = read_number(h->db, "PRAGMA freelist_count");
-	return (pages - free_pages) * read_number(h->db, "PRAGMA page_size");
-}
-
 static int drop_oldest(struct gg_history *h, const char *condition)
 {
 	char sql[200];
@@ -279,9 +292,7 @@ static void retain(struct gg_history *h)
 	}
 	if (gone > 0)
 		gg_sql_run(h->db, "PRAGMA incremental_vacuum(256)");
-	pthread_mutex_lock(&h->lock);
-	h->stats.disk_bytes = file_bytes(h);
-	pthread_mutex_unlock(&h->lock);
+	measure(h, (uint64_t)gone);
 }
 
 int gg_history_store(struct gg_history *h, bool all)

@@ -105,8 +105,6 @@ bool gg_journal_is_crowded(const struct gg_journal *j);
 /* Waits until all that was appended before is synced or refused. Returns the state as 0, -ENOSPC, -EIO.
  * Thread: any but the journal's. */
 int gg_journal_flush(struct gg_journal *j);
-/* Signals' units, types or titles have changed: describe them anew. Thread: any. */
-void gg_journal_names_changed(struct gg_journal *j);
 
 /* Behind the last synced record. Thread: any. */
 uint64_t gg_journal_end(const struct gg_journal *j);

@@ -124,13 +124,6 @@ int gg_journal_flush(struct gg_journal *j)
 	return state == GG_JOURNAL_OK ? 0 : state == GG_JOURNAL_FULL ? -ENOSPC : -EIO;
 }
 
-void gg_journal_names_changed(struct gg_journal *j)
-{
-	pthread_mutex_lock(&j->lock);
-	j->names_changed = true;
-	pthread_mutex_unlock(&j->lock);
-}
-
 uint64_t gg_journal_end(const struct gg_journal *j)
 {
 	return atomic_load(&j->committed);
@@ -188,9 +181,6 @@ static void take_queue(
 	*ret_stop = j->stop;
 	j->hurry = j->urgent = j->asleep = false;
 	j->new_bytes = 0;
-	if (j->names_changed)
-		gg_dictionary_forget(&j->dictionary);
-	j->names_changed = false;
 	pthread_mutex_unlock(&j->lock);
 }
 
