@@ -52,8 +52,8 @@ struct gg_history_stats {
 	uint64_t lag_bytes; /* of the journal not read yet */
 	uint64_t disk_bytes;
 	uint64_t rows, removed; /* blocks: in the file, and removed by retention since the start */
-	uint64_t failed;  /* transactions */
-	uint64_t unknown; /* samples whose signal has no place here */
+	uint64_t failed;        /* transactions */
+	uint64_t unknown;       /* samples whose signal has no place here */
 };
 
 /* Thread: any. */

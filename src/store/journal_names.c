@@ -212,7 +212,7 @@ static int read_device(struct gg_lexicon *l, struct gg_reader *r)
 	return add_index(&l->devices, &l->device_count, &l->devices_cap, index);
 }
 
-static int read_signal(struct gg_lexicon *l, struct gg_reader *r)
+static int read_signal(struct gg_lexicon *l, uint64_t position, struct gg_reader *r)
 {
 	uint64_t device = gg_take_varint(r);
 	struct gg_str name = read_text(r);
@@ -233,19 +233,19 @@ static int read_signal(struct gg_lexicon *l, struct gg_reader *r)
 	spec.title = title[0] ? title : NULL;
 	uint32_t index = GG_NONE, place = l->devices[device];
 	if (place == GG_NONE || name.len == 0 || type > GG_TYPE_BYTES ||
-		l->names->find_signal(l->names->arg, place, name, &spec, &index) < 0)
+		l->names->find_signal(l->names->arg, place, name, &spec, position, &index) < 0)
 		index = GG_NONE;
 	return add_index(&l->signals, &l->signal_count, &l->signals_cap, index);
 }
 
-int gg_lexicon_read(struct gg_lexicon *l, struct gg_str content)
+int gg_lexicon_read(struct gg_lexicon *l, uint64_t position, struct gg_str content)
 {
 	struct gg_reader r = gg_reader(content.p, content.len);
 	int status = 0;
 	while (status == 0 && gg_reader_left(&r) > 0) {
 		uint8_t entry = gg_read_u8(&r);
 		status = entry == ENTRY_DEVICE   ? read_device(l, &r)
-			 : entry == ENTRY_SIGNAL ? read_signal(l, &r)
+			 : entry == ENTRY_SIGNAL ? read_signal(l, position, &r)
 						 : -EINVAL;
 	}
 	return status;

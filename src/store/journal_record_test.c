@@ -35,7 +35,7 @@ static struct gg_batch *there_and_back(struct codec *c, const struct gg_batch *b
 	uint8_t *to = (uint8_t *)gg_buf_room(&c->bytes, max);
 	c->bytes.len = gg_batch_encode(&c->dictionary, b, to);
 	assert_true(c->bytes.len <= max);
-	assert_int_equal(gg_lexicon_read(&c->lexicon, gg_buf_view(&c->names)), 0);
+	assert_int_equal(gg_lexicon_read(&c->lexicon, 1, gg_buf_view(&c->names)), 0);
 	struct gg_batch *back = NULL;
 	assert_int_equal(gg_batch_decode(&c->lexicon, gg_buf_view(&c->bytes), GG_RECORD_INPUT, &back), 0);
 	return back;

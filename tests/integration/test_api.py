@@ -1,11 +1,15 @@
 """The HTTP API of a real gateway: its description against its answers, roles, sessions, changes, the live stream."""
+import contextlib
 import http.client
 import json
 import os
+import pty
 import re
+import shutil
 import socket
 import ssl
 import stat
+import subprocess
 import threading
 import time
 import unittest
@@ -13,7 +17,7 @@ import unittest
 import jsonschema
 import paho.mqtt.publish
 
-from gateway import Gateway, wait_until
+from gateway import BINARY, Gateway, wait_until
 
 V1 = "/api/v1"
 JSON = {"Content-Type": "application/json"}
@@ -190,15 +194,17 @@ class DescriptionTest(ApiCase):
 
 
 class AccessTest(ApiCase):
-    def test_first_token_is_printed_once_and_its_file_goes_with_the_next(self):
+    def test_first_token_is_never_in_a_log_and_its_file_goes_with_the_next(self):
         with Gateway(self.config) as gateway:
             path = os.path.join(gateway.data, "first-token")
             self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
             token = gateway.token()
-            self.assertEqual(gateway.log().count(token), 1)
+            self.assertNotIn(token, gateway.log())
+            self.assertIn(f'file="{path}"', gateway.log())
             gateway.stop()
             gateway.start()
-            self.assertEqual(gateway.log().count(token), 1)
+            self.assertNotIn(token, gateway.log())
+            self.assertEqual(gateway.log().count("first start"), 1)
             c = http.client.HTTPConnection("127.0.0.1", gateway.http_port, timeout=10)
             c.request("POST", f"{V1}/tokens", json.dumps({"title": "mine", "role": "administrator"}),
                       {"Authorization": f"Bearer {token}", **JSON})
@@ -214,6 +220,32 @@ class AccessTest(ApiCase):
                         content = f.read()
                     self.assertNotIn(token.encode(), content, name)
                     self.assertNotIn(second.encode(), content, name)
+
+    def test_first_token_is_told_once_on_a_terminal(self):
+        gateway = Gateway(self.config)
+        folder = gateway.make_folder()
+        self.addCleanup(shutil.rmtree, folder)
+        gateway.write_config()
+        said = []
+        for _ in range(2):
+            ours, theirs = pty.openpty()
+            process = subprocess.Popen([BINARY, "run", "--config", gateway.config_path, "--data", gateway.data],
+                                       stdin=theirs, stdout=theirs, stderr=theirs)
+            os.close(theirs)
+            text = b""
+            while b"ready site" not in text:
+                text += os.read(ours, 65536)
+            process.terminate()
+            with contextlib.suppress(OSError):  # the terminal's end is an error
+                while part := os.read(ours, 65536):
+                    text += part
+            os.close(ours)
+            self.assertEqual(process.wait(20), 0)
+            said.append(text.decode())
+        token = gateway.token()
+        self.assertEqual(said[0].count(token), 1)
+        self.assertIn("first-token, for your eyes only", said[0])
+        self.assertNotIn(token, said[1])
 
     def test_an_address_beyond_loopback_waits_for_a_credential(self):
         config = dict(self.config, api={"listen": "0.0.0.0:{http_port}"})

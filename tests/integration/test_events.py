@@ -222,5 +222,42 @@ class Old(Events):
         self.assertEqual(self.gateway.metric("ganglion_events_stored"), 300)
 
 
+class Names(Events):
+    def test_a_unit_changed_in_a_running_gateway_is_in_what_comes_later(self):
+        def pipelines(unit):
+            return {"made": {"select": ["d/*"], "stages": [{"compute": {"flow": {"formula": "d/x * 2", "unit": unit}}}]}}
+        self.begin(pipelines=pipelines("bar"))
+        self.push([f"d x=1 {time.time_ns()}"])
+        name = "made/flow"
+
+        def unit():
+            return self.gateway.api("GET", f"{V1}/signals/{name}")[1].get("unit")
+
+        def queried():
+            status, body = self.gateway.api("POST", f"{V1}/query",
+                                            {"sql": f"SELECT unit FROM signals WHERE signal = '{name}'"})
+            self.assertEqual(status, 200, body)
+            return body["rows"]
+
+        def journal():
+            folder = os.path.join(self.gateway.data, "journal")
+            text = b""
+            for file in sorted(os.listdir(folder)):
+                with open(os.path.join(folder, file), "rb") as f:
+                    text += f.read()
+            return text
+        wait_until(lambda: unit() == "bar", 10, "the signal's unit")
+        wait_until(lambda: queried() == [["bar"]], 10, lambda: f"the query's unit, {queried()}")
+        status, body = self.gateway.api("PATCH", f"{V1}/config", {"pipelines": pipelines("mbar")})
+        self.assertEqual(status, 200, body)
+        self.push([f"d x=3 {time.time_ns()}"])
+        wait_until(lambda: unit() == "mbar", 10, lambda: f"the new unit, {unit()}")
+        wait_until(lambda: b"mbar" in journal(), 10, "the new unit in the journal")
+        self.assertEqual(queried(), [["mbar"]])
+        del self.gateway.config["pipelines"]  # only the journal and the history know it then
+        self.gateway.restart()
+        self.assertEqual((unit(), queried()), ("mbar", [["mbar"]]))
+
+
 if __name__ == "__main__":
     unittest.main()
