@@ -12,6 +12,7 @@
 #include "store/journal.h"
 
 #include <fcntl.h>
+#include <openssl/crypto.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -99,10 +100,18 @@ static int start_threads(struct gg_gateway *g, struct gg_error *e)
 	return rc < 0 ? gg_error_set(e, rc, "threads: %s", strerror(-rc)) : 0;
 }
 
+/* OpenSSL starts with its first use, and crashes with the next when it found no memory. */
+static int start_crypto(struct gg_error *e)
+{
+	return OSSL_LIB_CTX_get0_global_default() ? 0 : gg_error_set(e, -ENOMEM, "OpenSSL: out of memory");
+}
+
 static int start_all(struct gg_gateway *g, struct gg_error *e)
 {
 	struct gg_plan *plans[GG_MOST_SHARDS] = {0};
-	int rc = lock_data(g, e);
+	int rc = start_crypto(e);
+	if (rc == 0)
+		rc = lock_data(g, e);
 	if (rc == 0)
 		rc = make_loops(g, e);
 	set_limits(&g->config->site);
