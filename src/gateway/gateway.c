@@ -149,7 +149,7 @@ int gg_gateway_start(const struct gg_gateway_options *o, struct gg_error *e)
 	g->data_dir = gg_str_dup(gg_str(o->data_dir));
 	g->started_ns = gg_gateway_utc();
 	g->generation = 1;
-	g->site = gg_str_dup(gg_str(g->config->site.name));
+	atomic_store(&g->site, gg_str_dup(gg_str(g->config->site.name)));
 	int rc = g->data_dir && g->site ? start_all(g, e) : gg_error_set(e, -ENOMEM, "out of memory");
 	if (rc < 0) {
 		gg_gateway_stop();
@@ -200,6 +200,7 @@ void gg_gateway_stop(void)
 		close(g->lock_fd);
 	free(g->config_path);
 	free(g->data_dir);
-	free(g->site);
+	free(atomic_load(&g->site));
+	gg_gateway_tune_end();
 	*g = (struct gg_gateway){.lock_fd = -1};
 }

@@ -67,28 +67,30 @@ static int open_history(struct gg_gateway *g, struct gg_error *e)
 	return c->enabled ? gg_history_open(&o, &g->history, e) : 0;
 }
 
+void gg_stores_journal_options(const struct gg_site_journal *c, struct gg_journal_options *o)
+{
+	uint64_t keep = c->retention.size ? c->retention.size : UINT64_MAX;
+	o->segment_bytes = c->segment_size;
+	o->reserve_bytes = c->reserve;
+	o->keep_bytes = keep;
+	o->max_bytes = keep > UINT64_MAX / 2 ? UINT64_MAX : keep > MAX_BYTES / 2 ? 2 * keep : MAX_BYTES;
+	o->keep_ns = c->retention.age_ns;
+	o->commit_ns = c->commit_ns ? c->commit_ns : 1; /* 0 would be its default */
+}
+
 static int open_journal(struct gg_gateway *g, struct gg_error *e)
 {
-	const struct gg_site_journal *c = &g->config->site.journal;
 	char dir[PATH_BYTES];
 	uint64_t cursor = gg_catalog_highest_cursor(g->catalog);
 	uint64_t stored = g->history ? gg_history_position(g->history) : 0;
-	uint64_t keep = c->retention.size ? c->retention.size : UINT64_MAX;
 	struct gg_journal_options o = {.dir = in_data(g, dir, "journal"),
-		.segment_bytes = c->segment_size,
-		.reserve_bytes = c->reserve,
-		.keep_bytes = keep,
-		.max_bytes = keep > UINT64_MAX / 2  ? UINT64_MAX
-			     : keep > MAX_BYTES / 2 ? 2 * keep
-						    : MAX_BYTES,
-		.keep_ns = c->retention.age_ns,
-		.commit_ns = c->commit_ns ? c->commit_ns : 1, /* 0 would be its default */
 		.min_position = cursor > stored ? cursor : stored,
 		.names = &gg_names_table,
 		.arg = g,
 		.on_state = journal_state,
 		.on_lost = journal_lost,
 		.on_room = journal_room};
+	gg_stores_journal_options(&g->config->site.journal, &o);
 	return gg_journal_open(&o, &g->journal, e);
 }
 

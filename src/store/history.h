@@ -42,6 +42,8 @@ int gg_history_start(struct gg_history *h, struct gg_journal *j, struct gg_error
 void gg_history_wait(struct gg_history *h);
 /* Closes and stores all open blocks. Thread: any. Errors: -EIO. */
 int gg_history_flush(struct gg_history *h);
+/* What may change while it runs: keep_bytes and keep_ns. Thread: any. */
+void gg_history_tune(struct gg_history *h, uint64_t keep_bytes, int64_t keep_ns);
 /* Ends the thread; before gg_journal_close(). Open blocks are stored. Accepts NULL. */
 void gg_history_stop(struct gg_history *h);
 void gg_history_free(struct gg_history *h);

@@ -44,6 +44,8 @@ struct gg_history {
 	int flush_status;
 	struct gg_history_signal **signals; /* by index in the table */
 	uint32_t signals_cap;
+	uint64_t keep_bytes; /* of the options, as they are now */
+	int64_t keep_ns;
 	struct gg_history_stats stats;
 
 	/* the thread's own */

@@ -279,13 +279,17 @@ static void retain(struct gg_history *h)
 {
 	int gone = 0, n = 1;
 	uint64_t size = file_bytes(h);
-	if (size > h->o.keep_bytes)
-		while ((n = drop_oldest(h, "")) > 0 && file_bytes(h) > h->o.keep_bytes)
+	pthread_mutex_lock(&h->lock);
+	uint64_t keep_bytes = h->keep_bytes;
+	int64_t keep_ns = h->keep_ns;
+	pthread_mutex_unlock(&h->lock);
+	if (size > keep_bytes)
+		while ((n = drop_oldest(h, "")) > 0 && file_bytes(h) > keep_bytes)
 			gone += n;
-	if (h->o.keep_ns > 0) {
+	if (keep_ns > 0) {
 		char condition[64];
 		snprintf(condition, sizeof condition, "AND t1 < %lld",
-			(long long)(gg_clock_utc(h->o.clock) - h->o.keep_ns));
+			(long long)(gg_clock_utc(h->o.clock) - keep_ns));
 		while ((n = drop_oldest(h, condition)) == DELETE_AT_ONCE)
 			gone += n;
 		gone += n > 0 ? n : 0;

@@ -256,6 +256,8 @@ int gg_history_open(const struct gg_history_options *o, struct gg_history **ret_
 		return gg_error_set(e, -ENOMEM, "out of memory");
 	h->o = *o;
 	set_defaults(&h->o);
+	h->keep_bytes = h->o.keep_bytes;
+	h->keep_ns = h->o.keep_ns;
 	h->packed = GG_BUF(40U << 20);
 	pthread_condattr_t attr;
 	pthread_condattr_init(&attr);
@@ -371,6 +373,14 @@ void gg_history_free(struct gg_history *h)
 	pthread_cond_destroy(&h->idle);
 	free(h->path);
 	free(h);
+}
+
+void gg_history_tune(struct gg_history *h, uint64_t keep_bytes, int64_t keep_ns)
+{
+	pthread_mutex_lock(&h->lock);
+	h->keep_bytes = keep_bytes ? keep_bytes : 1U << 30;
+	h->keep_ns = keep_ns;
+	pthread_mutex_unlock(&h->lock);
 }
 
 void gg_history_get_stats(struct gg_history *h, struct gg_history_stats *ret_stats)

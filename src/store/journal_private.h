@@ -92,7 +92,8 @@ struct gg_journal {
 	struct gg_entries queue;
 	uint64_t new_bytes;                    /* in the queue since the thread last took it */
 	uint64_t queued_bytes, accepted, done; /* bytes and numbers of entries, queued or unsynced */
-	bool stop, hurry;
+	bool stop, hurry, tuned;
+	struct gg_journal_options fresh; /* if tuned: for the journal's thread to take over */
 	bool urgent; /* it has been woken, or is to look before its next turn is due */
 	bool asleep; /* nothing came of late: the next entry has to wake it */
 	struct gg_journal_stats stats;
