@@ -77,8 +77,8 @@ static void start(void)
 	atexit(remove_folder);
 	gg_log_setup(GG_ERROR, GG_LOG_TEXT, open("/dev/null", O_WRONLY | O_CLOEXEC));
 	gg_components_set(components);
-	if (gg_config_load_text("fuzz", GG_STR("api: { listen: '' }\njournal: { reserve: 0 }\n"), NULL, &problems,
-		    &g->config) < 0)
+	if (gg_config_load_text("fuzz", GG_STR("api: { listen: '' }\njournal: { reserve: 0 }\n"), NULL,
+		    &problems, &g->config) < 0)
 		die("no configuration");
 	g->data_dir = gg_str_dup(gg_str(folder));
 	g->control = gg_loop_new("control", 4096);

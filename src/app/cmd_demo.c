@@ -64,21 +64,24 @@ static void say_as_json(const char *page, const char *token)
 static void say_what_to_see(struct gg_buf *out)
 {
 	if (demo.fresh)
-		gg_buf_printf(out, "A hall with two pumps (Modbus) and three sensors (MQTT over TLS), much faster than "
-		       "life.\n"
-		       "  now             pump 1 runs, and the detector learns how its bearing's temperature "
-		       "behaves;\n"
-		       "                  nobody tells it a limit\n"
-		       "  in about %2.0f s   the temperature leaves its band: a critical event, and a rule "
-		       "starts "
-		       "pump 2,\n"
-		       "                  a moment before pump 1 fails; the pressure in the header "
-		       "recovers\n\n",
+		gg_buf_printf(out,
+			"A hall with two pumps (Modbus) and three sensors (MQTT over TLS), much faster than "
+			"life.\n"
+			"  now             pump 1 runs, and the detector learns how its bearing's "
+			"temperature "
+			"behaves;\n"
+			"                  nobody tells it a limit\n"
+			"  in about %2.0f s   the temperature leaves its band: a critical event, and a rule "
+			"starts "
+			"pump 2,\n"
+			"                  a moment before pump 1 fails; the pressure in the header "
+			"recovers\n\n",
 			seconds_to_anomaly());
 	else
-		gg_buf_printf(out, "The hall goes on where it was; the events of last time are still there. To see the "
-		       "failure of the\n"
-		       "first half minute again, end this and remove %s.\n\n",
+		gg_buf_printf(out,
+			"The hall goes on where it was; the events of last time are still there. To see the "
+			"failure of the\n"
+			"first half minute again, end this and remove %s.\n\n",
 			demo.shown_dir);
 }
 

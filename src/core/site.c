@@ -96,8 +96,7 @@ static const struct gg_option api_options[] = {GG_OPTION(struct gg_site_api, ena
 		.help = "Address and port for HTTP; an empty text turns it off. Beyond loopback use tls"),
 	GG_OPTION(struct gg_site_api, tls, GROUP, .sub = tls_options, .help = "HTTPS"),
 	GG_OPTION(struct gg_site_api, connections, UINT, .def = "1000", .min = "4", .max = "100000",
-		.flags = GG_LIVE,
-		.help = "How many clients may be connected at once"),
+		.flags = GG_LIVE, .help = "How many clients may be connected at once"),
 	GG_OPTION(struct gg_site_api, origins, STRINGS, .flags = GG_LIVE,
 		.help = "Origins of other web pages that may call the API"),
 	{0}};
@@ -196,8 +195,7 @@ static const struct gg_option uplink_options[] = {
 
 const struct gg_option gg_site_options[] = {
 	GG_OPTION(struct gg_site, name, STRING, .name = "site", .def = "ganglion", .example = "pump-hall-3",
-		.flags = GG_LIVE,
-		.help = "The gateway's name"),
+		.flags = GG_LIVE, .help = "The gateway's name"),
 	GG_OPTION(struct gg_site, data_dir, STRING, .flags = GG_FILE,
 		.help = "Folder for the journal, the history, the catalog and old configurations"),
 	GG_OPTION(struct gg_site, shards, UINT, .def = "auto", .min = "1", .max = "64", .choices = automatic,

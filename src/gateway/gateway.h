@@ -22,9 +22,9 @@ enum { GG_MOST_SHARDS = 64 };
 
 struct gg_gateway {
 	struct gg_config *config;
-	uint64_t revision;     /* on disk */
-	uint64_t generation;   /* counts the configurations this process has had */
-	char *config_path;     /* NULL: built-in defaults */
+	uint64_t revision;   /* on disk */
+	uint64_t generation; /* counts the configurations this process has had */
+	char *config_path;   /* NULL: built-in defaults */
 	char *data_dir;
 	_Atomic(char *) site; /* its name; read by any thread, one that was stays readable */
 	int lock_fd;

@@ -58,8 +58,8 @@ int gg_tls_server_new(const struct gg_tls_options *o, struct gg_tls **ret_tls, s
 int gg_tls_client_new(const struct gg_tls_options *o, struct gg_tls **ret_tls, struct gg_error *e);
 struct gg_tls *gg_tls_ref(struct gg_tls *t);
 struct gg_tls *gg_tls_unref(struct gg_tls *t);
-/* Connections made from here on use what fresh has: its certificate, key and authority. fresh is taken. Thread:
- * that of the listeners that use t. */
+/* Connections made from here on use what fresh has: its certificate, key and authority. fresh is taken.
+ * Thread: that of the listeners that use t. */
 void gg_tls_replace_take(struct gg_tls *t, struct gg_tls *fresh);
 
 /* ---- streams ---- */

@@ -106,7 +106,8 @@ bool gg_journal_is_crowded(const struct gg_journal *j);
  * Thread: any but the journal's. */
 int gg_journal_flush(struct gg_journal *j);
 
-/* What may change while it runs: commit_ns, reserve_bytes, keep_bytes, keep_ns, max_bytes of o. Thread: any. */
+/* What may change while it runs: commit_ns, reserve_bytes, keep_bytes, keep_ns, max_bytes of o. Thread: any.
+ */
 void gg_journal_tune(struct gg_journal *j, const struct gg_journal_options *o);
 
 /* Behind the last synced record. Thread: any. */
