@@ -70,6 +70,7 @@ static void make_something(void)
 static void start(void)
 {
 	struct gg_gateway *g = &gg_gateway;
+	struct gg_plan *plans[GG_MOST_SHARDS] = {0};
 	struct gg_problems problems = {0};
 	struct gg_error e = {0};
 	if (!mkdtemp(folder))
@@ -87,7 +88,11 @@ static void start(void)
 	atomic_store(&g->site, gg_str_dup(GG_STR("fuzz")));
 	g->started_ns = 1;
 	if (gg_work_start(1) < 0 || gg_stores_open(g, &e) < 0 || gg_events_start() < 0 ||
-		gg_stores_start(g, &e) < 0 || gg_api_start(&g->config->site.api, &e) < 0)
+		gg_shards_make(g, &e) < 0 || gg_shards_plan(g, g->config, 1, plans, &e) < 0)
+		die(e.text);
+	gg_shards_swap(g, plans);
+	if (gg_stores_start(g, &e) < 0 || gg_shards_start(g) < 0 || gg_loop_start(g->io) < 0 ||
+		gg_loop_start(g->north) < 0 || gg_api_start(&g->config->site.api, &e) < 0)
 		die(e.text);
 	g->ready = true;
 	for (int role = GG_ROLE_VIEWER; role <= GG_ROLE_ADMINISTRATOR; role++) {
