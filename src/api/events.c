@@ -172,19 +172,20 @@ static bool in_book(const struct filter *f)
 void gg_api_events(struct gg_api_call *c)
 {
 	static const struct gg_event_list none;
+	struct filter found = {0}; /* not in the request's memory, which goes with a refusal */
+	if (!take_filter(c, &found))
+		return;
+	if (in_book(&found)) {
+		answer_page(c, &found, &none);
+		return;
+	}
 	struct page *p = GG_NEW(gg_http_arena(c->r), struct page);
 	if (!p) {
 		gg_api_problem(c, -ENOMEM, "out of memory");
 		return;
 	}
-	*p = (struct page){.c = c};
+	*p = (struct page){.c = c, .f = found};
 	const struct filter *f = &p->f;
-	if (!take_filter(c, &p->f))
-		return;
-	if (in_book(f)) {
-		answer_page(c, f, &none);
-		return;
-	}
 	p->stored_filter = (struct gg_event_filter){.before_id = f->before,
 		.state = f->state,
 		.least_severity = (int)f->at_least,
