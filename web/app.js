@@ -48,6 +48,7 @@ function age(seconds) {
 
 function value(v) {
   if (v === null || v === undefined) return 'no value';
+  if (v.base64 !== undefined) return v.base64;
   if (typeof v !== 'number') return String(v);
   return v.toLocaleString(undefined, { maximumSignificantDigits: 6 });
 }
@@ -125,6 +126,7 @@ function eventRow(event) {
     : event.state === 'cleared' ? `, cleared ${moment(event.cleared)}` : '';
   open.append(make('div', event.title || event.kind, 'what'),
     make('div', `${event.kind}${event.signal ? ` · ${event.signal}` : event.device ? ` · ${event.device}` : ''} · since ${when}${said}`, 'quiet'));
+  if (event.message) open.append(make('div', event.message, 'message'));
   const trace = make('div', undefined, 'trace');
   trace.hidden = true;
   open.addEventListener('click', () => {

@@ -19,6 +19,7 @@ struct gg_trigger {
 	struct gg_str text; /* its string, if it is one */
 	int64_t time_ns;
 	struct gg_str title;
+	struct gg_str message; /* more words, or empty */
 	struct gg_str binding; /* what the wildcards of the rule stand for, parted by byte 0x1f */
 };
 
@@ -37,8 +38,9 @@ void gg_call_done(struct gg_call *call, int status, const char *text);
 
 struct gg_buf;
 
-/* Appends the template with {rule} {title} {severity} {device} {signal} {value} {unit} {quality} {time}
- * {event} {state} and $1 to $4 (what the wildcards matched) filled in; other braces stay as they are. */
+/* Appends the template with {rule} {title} {message} {severity} {device} {signal} {value} {unit} {quality}
+ * {time} {event} {state} and $1 to $4 (what the wildcards matched) filled in; other braces stay as they are.
+ */
 void gg_trigger_text(struct gg_buf *to, struct gg_str template_text, const struct gg_trigger *t);
 /* Appends the trigger as a JSON object: what publish and webhook send when nothing else is said. */
 void gg_trigger_json(struct gg_buf *to, const struct gg_trigger *t);

@@ -4,6 +4,8 @@
  * options and how much private memory an instance needs; the core allocates that memory, zeroed, fills the
  * options into it and calls the life cycle:
  *
+ * - check, wherever a configuration is read, also in a running gateway: options are filled and nothing else;
+ *   say what the table can't, make nothing, keep nothing. So a mistake is found before anything changes.
  * - init: options are filled; check what the table can't; build, but touch nothing outside. May fail with a
  *   text.
  * - start, on the instance's loop thread: open, listen, connect. May fail with a text; then fini follows.
@@ -37,6 +39,7 @@ struct gg_component {
 	enum gg_component_kind kind;
 	size_t self_size;
 	const struct gg_option *options;
+	int (*check)(const void *self, struct gg_error *e);
 	int (*init)(void *self, struct gg_host *host, struct gg_error *e);
 	int (*start)(void *self, struct gg_error *e);
 	int (*update)(void *self, const void *fresh, struct gg_error *e);

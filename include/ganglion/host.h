@@ -15,7 +15,9 @@
 struct gg_host;
 
 const char *gg_host_name(const struct gg_host *h); /* the instance's, as in the configuration. Thread: any */
-struct gg_loop *gg_host_loop(const struct gg_host *h); /* Thread: any */
+struct gg_loop *gg_host_loop(
+	const struct gg_host *h); /* Thread: any. NULL: the configuration is only being checked:
+				     init() names what signals it can, and nothing else follows */
 const struct gg_clock *gg_host_clock(const struct gg_host *h);
 const char *gg_host_site(const struct gg_host *h);     /* the gateway's name: option site. Thread: any */
 const char *gg_host_data_dir(const struct gg_host *h); /* where the gateway keeps its files */
@@ -60,6 +62,9 @@ uint32_t gg_signal_count(void);
 /* "" when there is no such index. Thread: any, no lock. */
 struct gg_str gg_device_id(uint32_t device);
 uint32_t gg_device_find(struct gg_str id);
+/* false: the configuration has `enabled: false` for it. Nothing of it is taken in then; a driver that polls
+ * asks before each poll and leaves it alone. Thread: any, no lock. */
+bool gg_device_enabled(uint32_t device);
 uint32_t gg_device_count(void);
 
 /* ---- data ---- */
@@ -97,8 +102,8 @@ struct gg_write {
 	char reason[192];
 };
 
-/* Errors: -ENOENT no such signal, -EPERM not writable, -EAGAIN too many under way; done() is then not called.
- */
+/* Errors: -ENOENT no such signal, -EPERM not writable, -EACCES its device is disabled, -EAGAIN too many under
+ * way; done() is then not called. */
 int gg_write_start(struct gg_write *w);
 /* What a driver calls when it is through. reason may be NULL. Thread: the driver's loop. */
 void gg_write_done(struct gg_write *w, int status, const char *reason);
@@ -132,6 +137,7 @@ struct gg_event_report {
 	enum gg_severity severity;
 	bool clear;               /* the condition has passed: clears the open event of that kind and key */
 	struct gg_str title;      /* one sentence for people */
+	struct gg_str message;    /* more words for them, or empty */
 	uint32_t device, signal;  /* GG_NONE when not about one */
 	struct gg_str trace_json; /* an object, or empty */
 	int64_t time_ns;          /* UTC; 0 = now */
@@ -149,12 +155,17 @@ int gg_host_work(struct gg_host *h, void (*work)(void *arg), void (*done)(void *
 
 /* ---- who may connect ---- */
 
+/* SCRAM takes two logins: ASK for the verifier of a name, which everybody gets one of, known or not; and when
+ * the driver has checked the proof, GOOD or BAD with the verifier as the secret. */
+enum gg_login_step { GG_LOGIN_PLAIN, GG_LOGIN_SCRAM_ASK, GG_LOGIN_SCRAM_GOOD, GG_LOGIN_SCRAM_BAD };
+
 struct gg_login {
 	struct gg_str user, secret; /* a device's id and password or token; empty when not given */
 	struct gg_str
 		certificate; /* subject common name of a client certificate that was verified, or empty */
 	struct gg_str peer;  /* address, for the log */
 	bool local;          /* from loopback */
+	enum gg_login_step step;
 };
 
 struct gg_grant {
@@ -163,6 +174,7 @@ struct gg_grant {
 	bool any_topic;       /* may use all topics (an application), not only its own */
 	struct gg_str topics; /* MQTT filters it may use beyond its own, a line each; valid during the call */
 	struct gg_str id;     /* of its entry in the registry; empty: nobody known; valid during the call */
+	struct gg_str verifier; /* answer to GG_LOGIN_SCRAM_ASK: as src/security/scram.h reads it */
 };
 
 /* Checks against the device registry off the loop; granted() is called once on the loop. The strings of login

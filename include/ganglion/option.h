@@ -50,10 +50,12 @@ enum gg_option_type {
 
 enum gg_option_flag {
 	GG_REQUIRED = 1,
-	GG_SECRET = 2, /* never shown: logs, API answers and `config show` print "(secret)" */
-	GG_LIVE = 4,   /* a change applies without restarting the instance (component.update) */
-	GG_MAIN = 8,   /* a scalar or list given in place of the map fills this option: `deadband: 0.2` */
-	GG_FILE = 16,  /* names a file on this machine */
+	GG_SECRET = 2,  /* never shown: logs, API answers and `config show` print "(secret)" */
+	GG_LIVE = 4,    /* a change applies without restarting the instance (component.update) */
+	GG_MAIN = 8,    /* a scalar or list given in place of the map fills this option: `deadband: 0.2` */
+	GG_FILE = 16,   /* names a file on this machine */
+	GG_DEVICE = 32, /* STRING, KEY: names a device whose signals the driver brings; no pipeline may be
+			   called so */
 };
 
 struct gg_strings {

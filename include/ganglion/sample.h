@@ -87,6 +87,11 @@ static inline double gg_sample_number(const struct gg_sample *s)
 	}
 }
 
+/* Writes the value as JSON, the same wherever JSON of ours holds one: text holds the bytes of a string or of
+ * bytes (those stand as {"base64":"..."}); no value, and what is no finite number, is null. */
+struct gg_json_writer;
+void gg_sample_json(struct gg_json_writer *w, const struct gg_sample *s, struct gg_str text);
+
 /* "float", "good", "no answer in time" */
 const char *gg_type_name(uint8_t type);
 const char *gg_quality_name(uint8_t quality);

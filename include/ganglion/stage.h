@@ -36,7 +36,12 @@ enum {
 	GG_STAGE_FILTER = 1,    /* as above */
 	GG_STAGE_NORMALISE = 2, /* changes samples one by one and keeps no state */
 	GG_STAGE_REPLACES = 4,  /* what comes in does not go on: only its outputs do */
+	GG_STAGE_JUDGES = 8, /* its outputs speak of the samples (a score), they are none of the machine's */
 };
+
+/* What add_slot() may return instead of 0: the stage leaves this signal alone, and its samples as they are.
+ */
+enum { GG_STAGE_GOES_BY = 1 };
 
 /* Why a stage let a sample go: a label of its counter. */
 enum gg_drop {
@@ -53,6 +58,7 @@ struct gg_stage_slot {
 	uint32_t slot;
 	uint32_t signal;                   /* the source */
 	const struct gg_signal_info *info; /* as it comes out of the stage before: unit and type may differ */
+	bool judgement;                    /* an output of a stage with GG_STAGE_JUDGES */
 };
 
 struct gg_stage_ops {

@@ -80,6 +80,8 @@ static void put_registration(struct gg_json_writer *w, const struct gg_registere
 		: r->token[0]    ? GG_STR("token")
 		: r->certificate ? GG_STR("certificate")
 				 : GG_STR("none"));
+	if (r->password[0])
+		gg_json_put_bool(w, "scram", r->scram[0] != '\0');
 	gg_json_put_bool(w, "application", r->application);
 	gg_json_put_bool(w, "enabled", r->enabled);
 	if (r->created_ns)
@@ -194,6 +196,7 @@ struct registering {
 	struct gg_registered entry; /* its id lies in the request's memory */
 	struct gg_str password;
 	char token[GG_TOKEN_TEXT];
+	bool scram;
 	int status, hashed;
 };
 
@@ -221,6 +224,8 @@ static void hash(void *arg)
 {
 	struct registering *job = arg;
 	job->hashed = gg_password_hash(job->password, job->entry.password);
+	if (job->hashed == 0 && job->scram)
+		job->hashed = gg_scram_make(job->password, job->entry.scram);
 }
 
 static void hashed(void *arg)
@@ -228,12 +233,12 @@ static void hashed(void *arg)
 	keep(arg);
 }
 
-enum { ID, PASSWORD, TOKEN, CERTIFICATE, APPLICATION, ENABLED, FIELDS };
+enum { ID, PASSWORD, SCRAM, TOKEN, CERTIFICATE, APPLICATION, ENABLED, FIELDS };
 
 static const struct gg_in_field fields[FIELDS] = {{.name = "id", .type = GG_IN_STRING},
-	{.name = "password", .type = GG_IN_STRING}, {.name = "token", .type = GG_IN_BOOL},
-	{.name = "certificate", .type = GG_IN_BOOL}, {.name = "application", .type = GG_IN_BOOL},
-	{.name = "enabled", .type = GG_IN_BOOL}};
+	{.name = "password", .type = GG_IN_STRING}, {.name = "scram", .type = GG_IN_BOOL},
+	{.name = "token", .type = GG_IN_BOOL}, {.name = "certificate", .type = GG_IN_BOOL},
+	{.name = "application", .type = GG_IN_BOOL}, {.name = "enabled", .type = GG_IN_BOOL}};
 
 /* What is given, over what was there; a new credential takes the old one's place. */
 static void fill_entry(
@@ -242,7 +247,7 @@ static void fill_entry(
 	bool credential = f[PASSWORD].given || f[TOKEN].truth || f[CERTIFICATE].given;
 	*to = old ? *old : (struct gg_registered){.enabled = true, .created_ns = gg_gateway_utc()};
 	if (credential) {
-		to->password[0] = to->token[0] = '\0';
+		to->password[0] = to->scram[0] = to->token[0] = '\0';
 		to->certificate = f[CERTIFICATE].truth;
 	}
 	if (f[APPLICATION].given)
@@ -274,6 +279,7 @@ static void begin(struct gg_api_call *c, struct gg_str id, const struct gg_in_fi
 		job->c = c;
 		job->status = status;
 		job->password = f[PASSWORD].text;
+		job->scram = f[SCRAM].truth;
 		job->entry.id = name;
 		rc = begin_keeping(job, f);
 	}
@@ -285,6 +291,11 @@ static void begin(struct gg_api_call *c, struct gg_str id, const struct gg_in_fi
 
 static bool credentials_ok(struct gg_api_call *c, const struct gg_in_field f[FIELDS])
 {
+	if (f[SCRAM].truth && !f[PASSWORD].given) {
+		gg_api_problem(
+			c, -EINVAL, "scram: expected a password beside it, of which to make the verifier");
+		return false;
+	}
 	if (f[PASSWORD].given + f[TOKEN].truth + f[CERTIFICATE].truth <= 1)
 		return true;
 	gg_api_problem(c, -EINVAL, "expected one credential: password, token or certificate");

@@ -29,8 +29,6 @@ void gg_api_query(struct gg_api_call *c);
 void gg_api_live(struct gg_api_call *c);
 /* The signal that the path names; NULL when it was answered that there is none. */
 const struct gg_signal_info *gg_api_signal_of(struct gg_api_call *c);
-/* A value as JSON: text for strings, hexadecimal digits for bytes, null for none. */
-void gg_api_value_json(struct gg_json_writer *w, const struct gg_sample *s, struct gg_str text);
 /* value, time, quality, count: members of an object that is open. */
 void gg_api_last_json(struct gg_json_writer *w, const struct gg_last *last);
 /* Does the name fit one of the patterns, which have commas between? None: it does. */

@@ -33,7 +33,7 @@ static bool take_sample(void *arg, const struct gg_sample *s, struct gg_str text
 	gg_json_begin_object(&job->w);
 	gg_json_put_time(&job->w, "time", s->time_ns);
 	gg_json_key(&job->w, GG_STR("value"));
-	gg_api_value_json(&job->w, s, text);
+	gg_sample_json(&job->w, s, text);
 	if (s->quality != GG_GOOD)
 		gg_json_put_str(&job->w, "quality", gg_str(gg_quality_name(s->quality)));
 	gg_json_end_object(&job->w);

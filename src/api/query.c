@@ -6,8 +6,6 @@
 #include "gateway/gateway.h"
 #include "store/catalog.h"
 
-#include <openssl/evp.h>
-
 enum { ROWS = 10000, ROWS_MOST = 100000, BYTES_MOST = 48 << 20, AT_ONCE = 4 };
 
 static unsigned under_way;
@@ -38,12 +36,9 @@ static void take_columns(void *arg, const char *const *names, unsigned count)
 
 static void put_base64(struct gg_json_writer *w, struct gg_str bytes)
 {
-	size_t size = (bytes.len + 2) / 3 * 4 + 1;
-	char *text = malloc(size);
-	int n = text ? EVP_EncodeBlock((unsigned char *)text, (const unsigned char *)bytes.p, (int)bytes.len)
-		     : 0;
-	gg_json_string(w, gg_str_n(text ? text : "", (size_t)n));
-	free(text);
+	struct gg_buf text GG_CLEANUP(gg_buf_done) = GG_BUF(2 * BYTES_MOST);
+	gg_buf_base64(&text, bytes, /* url= */ false);
+	gg_json_string(w, text.error ? GG_STR("") : gg_buf_view(&text));
 }
 
 static bool take_row(void *arg, const struct gg_query_value *values, unsigned count)

@@ -20,7 +20,7 @@
 #define LIST(of) "{\"type\":\"array\",\"items\":" of "}"
 #define REF(name) "{\"$ref\":\"#/components/schemas/" name "\"}"
 #define ONE(...) "{\"enum\":[" __VA_ARGS__ "]}"
-#define VALUE  "{\"type\":[\"number\",\"boolean\",\"string\",\"null\"]}"
+#define VALUE  "{\"type\":[\"number\",\"boolean\",\"string\",\"null\",\"object\"]}"
 
 #define SEVERITY ONE("\"info\",\"warning\",\"critical\"")
 #define QUALITY  ONE("\"good\",\"uncertain\",\"bad\"")
@@ -28,7 +28,7 @@
 
 #define EVENT_MEMBERS \
 	P("id", U) "," P("kind", S) "," P("key", S) "," P("severity", SEVERITY) "," \
-	P("state", ONE("\"open\",\"acknowledged\",\"cleared\"")) "," P("title", S) "," P("device", S) "," \
+	P("state", ONE("\"open\",\"acknowledged\",\"cleared\"")) "," P("title", S) "," P("message", S) "," P("device", S) "," \
 	P("signal", S) "," P("opened", T) "," P("acknowledged", T) "," P("cleared", T) "," \
 	P("acknowledged_by", S) "," P("comment", S) "," P("repeats", U)
 #define EVENT_REQUIRED "\"id\",\"kind\",\"key\",\"severity\",\"state\",\"title\",\"opened\""
@@ -43,7 +43,7 @@
 	P("number", U) "," P("time", T) "," P("who", S) "," P("why", S) "," P("in_force", B) "," P("damaged", B)
 
 #define REGISTER_MEMBERS \
-	P("id", S) "," P("password", S) "," P("token", B) "," P("certificate", B) "," P("application", B) "," P("enabled", B)
+	P("id", S) "," P("password", S) "," P("scram", B) "," P("token", B) "," P("certificate", B) "," P("application", B) "," P("enabled", B)
 
 #define PLACE_MEMBERS P("file", S) "," P("line", U) "," P("column", U)
 
@@ -104,7 +104,7 @@ const struct gg_schema gg_schemas[] = {
 			P("reason", S))) ","
 		P("signals", U) "," P("last_seen", T) ","
 		P("registration", O(R("\"credential\",\"application\",\"enabled\""),
-			P("credential", ONE("\"none\",\"password\",\"token\",\"certificate\"")) "," P("application", B) ","
+			P("credential", ONE("\"none\",\"password\",\"token\",\"certificate\"")) "," P("scram", B) "," P("application", B) ","
 			P("enabled", B) "," P("created", T))))},
 	{"Devices", O(R("\"devices\""), P("devices", LIST(REF("Device"))))},
 	{"DeviceRegister", O(R("\"id\""), REGISTER_MEMBERS)},

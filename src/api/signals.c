@@ -10,48 +10,13 @@ enum { LIMIT = 1000, LIMIT_MOST = 10000 };
 
 /* ---- showing ---- */
 
-static void put_bytes(struct gg_json_writer *w, struct gg_str bytes)
-{
-	char text[2 * GG_LAST_TEXT + 1];
-	size_t n = gg_min_size(bytes.len, GG_LAST_TEXT);
-	for (size_t i = 0; i < n; i++)
-		snprintf(text + 2 * i, 3, "%02x", (unsigned char)bytes.p[i]);
-	gg_json_string(w, gg_str_n(text, 2 * n));
-}
-
-void gg_api_value_json(struct gg_json_writer *w, const struct gg_sample *s, struct gg_str text)
-{
-	switch (s->type) {
-	case GG_TYPE_BOOL:
-		gg_json_bool(w, s->v.b);
-		break;
-	case GG_TYPE_INT:
-		gg_json_int(w, s->v.i);
-		break;
-	case GG_TYPE_UINT:
-		gg_json_uint(w, s->v.u);
-		break;
-	case GG_TYPE_FLOAT:
-		gg_json_float(w, s->v.f);
-		break;
-	case GG_TYPE_STRING:
-		gg_json_string(w, text);
-		break;
-	case GG_TYPE_BYTES:
-		put_bytes(w, text);
-		break;
-	default:
-		gg_json_null(w);
-	}
-}
-
 void gg_api_last_json(struct gg_json_writer *w, const struct gg_last *last)
 {
 	const struct gg_sample *s = &last->sample;
 	bool blob = s->type == GG_TYPE_STRING || s->type == GG_TYPE_BYTES;
 	size_t len = blob ? gg_min_size(s->v.blob.len, GG_LAST_TEXT) : 0;
 	gg_json_key(w, GG_STR("value"));
-	gg_api_value_json(w, s, gg_str_n(last->text, len));
+	gg_sample_json(w, s, gg_str_n(last->text, len));
 	gg_json_put_time(w, "time", s->time_ns);
 	gg_json_put_str(w, "quality", gg_str(gg_quality_name(s->quality)));
 	if (s->aux)
@@ -278,6 +243,7 @@ void gg_api_signal_write(struct gg_api_call *c)
 	gg_api_problem(c, rc, "%.*s: %s%s", GG_STR_ARG(info->name), expected ? "expected " : "",
 		expected        ? expected
 		: rc == -EPERM  ? "the signal is not writable"
+		: rc == -EACCES ? "its device is disabled (devices: in the configuration)"
 		: rc == -ENOENT ? "no driver speaks for its device"
 				: "too many writes are under way");
 }

@@ -109,7 +109,9 @@ static void print_device(const struct gg_node *n, struct gg_buf *to)
 			(int)gg_min_size(value.len, 150), value.p);
 		put_line(to, "label", gg_str(text));
 	}
-	put_line(to, "credential", gg_node_text(reg, "credential"));
+	put_line(to, "credential",
+		gg_node_true(reg, "scram") ? GG_STR("password, also by SCRAM-SHA-256")
+					   : gg_node_text(reg, "credential"));
 	if (reg)
 		put_line(to, "application", gg_node_text(reg, "application"));
 	put_line(to, "registered", gg_node_text(reg, "created"));
@@ -229,6 +231,8 @@ static int add(const struct gg_args *args)
 	struct gg_reply r;
 	if (token + certificate + given > 1)
 		return gg_cli_wrong(args, "one credential: --password, --token or --certificate");
+	if (flag(args, "scram") && (token || certificate))
+		return gg_cli_wrong(args, "--scram with a password, of which its verifier is made");
 	struct gg_client *c = gg_client_open(args);
 	if (!c)
 		return 1;
@@ -237,6 +241,8 @@ static int add(const struct gg_args *args)
 	gg_json_put_str(&w, "id", gg_str(args->words[0]));
 	if (password[0])
 		gg_json_put_str(&w, "password", gg_str(password));
+	if (flag(args, "scram"))
+		gg_json_put_bool(&w, "scram", true);
 	if (token)
 		gg_json_put_bool(&w, "token", true);
 	if (certificate)

@@ -25,6 +25,7 @@ static const struct gg_flag device_flags[] = {GG_CLIENT_FLAGS,
 	{"watch", GG_FLAG_SWITCH, NULL, "list: draw anew every second"},
 	{"password", GG_FLAG_SWITCH, NULL, "add: ask for a password (on a pipe: read a line)"},
 	{"password-file", GG_FLAG_TEXT, "FILE", "add: the password is its first line"},
+	{"scram", GG_FLAG_SWITCH, NULL, "add: it may log in with SCRAM-SHA-256 as well (MQTT 5.0)"},
 	{"token", GG_FLAG_SWITCH, NULL, "add: give it a token in place of a password"},
 	{"certificate", GG_FLAG_SWITCH, NULL, "add: it shows a client certificate with its id as name"},
 	{"application", GG_FLAG_SWITCH, NULL, "add: it may use all topics, not only its own"}, {0}};

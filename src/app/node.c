@@ -81,6 +81,8 @@ struct gg_str gg_node_scalar(const struct gg_node *n)
 		return GG_STR("true");
 	case GG_JSON_FALSE:
 		return GG_STR("false");
+	case GG_JSON_OBJECT: /* a value of bytes */
+		return gg_node_text(n, "base64");
 	default:
 		return GG_STR("");
 	}

@@ -91,11 +91,6 @@ static void put_rule(struct gg_buf *to, const struct gg_node *step, int64_t day_
 		gg_buf_char(to, '\n');
 	}
 	put_samples(to, step, day_ns);
-	if (gg_node_get(step, "message")) {
-		put_indent(to);
-		put_named(to, step, "message", "");
-		gg_buf_char(to, '\n');
-	}
 }
 
 static void put_action(struct gg_buf *to, const struct gg_node *step, int64_t day_ns)
@@ -197,6 +192,10 @@ void gg_trace_write(const struct gg_node *e, int64_t now_ns, bool colour, struct
 	gg_buf_printf(
 		to, "%s%.*s, %.*s%s: ", on, GG_STR_ARG(severity), GG_STR_ARG(state), *on ? "\x1b[0m" : "");
 	put_text(to, e, "title");
+	if (gg_node_text(e, "message").len) {
+		gg_buf_char(to, '\n');
+		gg_text_clean(to, gg_node_text(e, "message"), /* lines= */ true);
+	}
 	gg_buf_str(to, GG_STR("\nevent "));
 	put_text(to, e, "id");
 	put_named(to, e, "kind", ", ");

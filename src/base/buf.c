@@ -81,3 +81,25 @@ const char *gg_buf_text(struct gg_buf *b)
 	b->p[b->len] = '\0';
 	return b->p;
 }
+
+void gg_buf_base64(struct gg_buf *to, struct gg_str bytes, bool url)
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const uint8_t *p = (const uint8_t *)bytes.p;
+	for (size_t i = 0; i < bytes.len; i += 3) {
+		size_t left = gg_min_size(bytes.len - i, 3);
+		uint32_t v = (uint32_t)p[i] << 16 | (left > 1 ? (uint32_t)p[i + 1] << 8 : 0) |
+			     (left > 2 ? p[i + 2] : 0);
+		for (size_t k = 0; k < 4; k++) {
+			char c = letters[v >> (18 - 6 * k) & 63];
+			if (url && c == '+')
+				c = '-';
+			if (url && c == '/')
+				c = '_';
+			if (k <= left)
+				gg_buf_char(to, c);
+			else if (!url)
+				gg_buf_char(to, '=');
+		}
+	}
+}

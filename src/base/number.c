@@ -187,6 +187,48 @@ size_t gg_format_float(char *to, double value)
 	return n;
 }
 
+/* The place of the first digit: 0 for 1 to 9, -1 for 0.1 to 0.9. a in [1e-13, 1e9). */
+static int first_place(double a)
+{
+	int place = 0;
+	while (a >= powers_of_ten[place + 1])
+		place++;
+	while (place <= 0 && a * powers_of_ten[-place] < 1)
+		place--;
+	return place;
+}
+
+static double float32_by_text(float f)
+{
+	char text[32];
+	for (int digits = 1; digits < 9; digits++) { /* those below 1e-38 hold less than six */
+		snprintf(text, sizeof text, "%.*g", digits, (double)f);
+		if (strtof(text, NULL) == f)
+			return strtod(text, NULL);
+	}
+	snprintf(text, sizeof text, "%.9g", (double)f);
+	return strtod(text, NULL);
+}
+
+/* Six digits always survive a float, nine always tell it from its neighbours. As with reading, digits below
+ * 2^53 divided by an exact power of ten are rounded once, so the result is the very double of the decimal. */
+double gg_float32_value(float f)
+{
+	double value = (double)f, a = fabs(value);
+	if (!isfinite(value) || a >= 1e9 || value == trunc(value))
+		return value;
+	if (a < 1e-12)
+		return float32_by_text(f);
+	int first = first_place(a);
+	for (int digits = first > 5 ? first + 1 : 6; digits <= 9; digits++) {
+		double power = powers_of_ten[digits - 1 - first];
+		double decimal = nearbyint(value * power) / power;
+		if ((float)decimal == f)
+			return decimal;
+	}
+	return float32_by_text(f);
+}
+
 struct suffix {
 	const char *name;
 	double factor;

@@ -67,6 +67,10 @@ int gg_parse_size(struct gg_str s, uint64_t *ret_bytes);
 size_t gg_format_duration(char *to, size_t size, int64_t ns);
 /* Shortest text that reads back as the same double; "NaN", "Infinity", "-Infinity". size >= 32. */
 size_t gg_format_float(char *to, double value);
+/* What a float of 32 bits says: the double of the shortest decimal that reads back as that float, so 0.1 and
+ * not 0.10000000149011612. (float)gg_float32_value(f) == f. Whole numbers stay as they are. For every decoder
+ * of such a float: from there on the value reads right wherever it becomes text. */
+double gg_float32_value(float f);
 size_t gg_format_int(char *to, int64_t value);
 size_t gg_format_uint(char *to, uint64_t value);
 

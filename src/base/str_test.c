@@ -139,12 +139,46 @@ static void durations_and_sizes_with_units(void **state)
 	assert_string_equal(text, "0s");
 }
 
+/* Everything that a Modbus register, an OPC UA Float and the like can hold, as printf and strtof see it. */
+static void a_float_of_32_bits_reads_as_people_write_it(void **state)
+{
+	static const struct {
+		float f;
+		const char *text;
+	} rows[] = {{0.1F, "0.1"}, {-21.7F, "-21.7"}, {3.14159274F, "3.1415927"}, {1e-7F, "1e-07"},
+		{16777217.0F, "16777216"}, {123456789.0F, "123456792"}, {0.01F, "0.01"}, {99.99F, "99.99"},
+		{1.17549435e-38F, "1.1754944e-38"}, {3.40282347e38F, "3.4028234663852886e+38"}, {0, "0"}};
+	uint32_t random = 1;
+	char text[40], best[40];
+	(void)state;
+	for (size_t i = 0; i < GG_COUNT(rows); i++) {
+		gg_format_float(text, gg_float32_value(rows[i].f));
+		assert_string_equal(text, rows[i].text);
+	}
+	for (int i = 0; i < 300000; i++) {
+		random = random * 1664525 + 1013904223;
+		uint32_t bits = random;
+		float f;
+		memcpy(&f, &bits, sizeof f);
+		if (!(f - f == 0) || (fabsf(f) > 1 && f == truncf(f))) /* not finite, or whole */
+			continue;
+		double value = gg_float32_value(f);
+		int digits = 1;
+		do
+			snprintf(best, sizeof best, "%.*g", digits, (double)f);
+		while (strtof(best, NULL) != f && digits++ < 9);
+		if ((float)value != f || value < strtod(best, NULL) || value > strtod(best, NULL))
+			fail_msg("%.9g became %.17g, not %s", (double)f, value, best);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {TEST(globs_match_any_run_slashes_too),
 		TEST(globs_of_many_stars_end_soon), TEST(distance_counts_swaps_once),
 		TEST(utf8_of_every_wrong_kind_is_refused), TEST(numbers_read_as_libc_reads_them),
 		TEST(what_is_no_number_is_refused), TEST(floats_are_written_short_and_read_back_equal),
-		TEST(integers_at_their_limits), TEST(durations_and_sizes_with_units)};
+		TEST(a_float_of_32_bits_reads_as_people_write_it), TEST(integers_at_their_limits),
+		TEST(durations_and_sizes_with_units)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

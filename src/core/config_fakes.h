@@ -34,6 +34,13 @@ struct fake_driver {
 	struct fake_login login;
 	struct gg_many topics, blocks;
 	const struct gg_value *free;
+	const char *device;
+	struct gg_many devices;
+};
+
+struct fake_device {
+	const char *name;
+	uint64_t number;
 };
 
 static const char *const fake_formats[] = {"plain", "json", NULL};
@@ -52,6 +59,10 @@ static const struct gg_option fake_login_options[] = {
 	GG_OPTION(struct fake_login, user, STRING, .flags = GG_REQUIRED),
 	GG_OPTION(struct fake_login, password, STRING, .flags = GG_SECRET | GG_LIVE), {0}};
 
+static const struct gg_option fake_device_options[] = {
+	GG_OPTION(struct fake_device, name, KEY, .flags = GG_DEVICE),
+	GG_OPTION(struct fake_device, number, UINT, .flags = GG_MAIN), {0}};
+
 static const struct gg_option fake_driver_options[] = {
 	GG_OPTION(struct fake_driver, connect, STRING, .flags = GG_REQUIRED, .help = "Where the device is"),
 	GG_OPTION(struct fake_driver, poll_ns, DURATION, .name = "poll", .def = "1s", .min = "10ms",
@@ -67,7 +78,9 @@ static const struct gg_option fake_driver_options[] = {
 	GG_OPTION(struct fake_driver, login, GROUP, .sub = fake_login_options),
 	GG_OPTION(struct fake_driver, topics, MAP, GG_SUB(fake_topic_options, struct fake_topic)),
 	GG_OPTION(struct fake_driver, blocks, LIST, GG_SUB(fake_block_options, struct fake_block)),
-	GG_OPTION(struct fake_driver, free, VALUE), {0}};
+	GG_OPTION(struct fake_driver, free, VALUE),
+	GG_OPTION(struct fake_driver, device, STRING, .flags = GG_DEVICE),
+	GG_OPTION(struct fake_driver, devices, MAP, GG_SUB(fake_device_options, struct fake_device)), {0}};
 
 struct fake_stage {
 	double limit;
@@ -98,11 +111,19 @@ static int fake_update(void *self GG_UNUSED, const void *fresh GG_UNUSED, struct
 	return 0;
 }
 
+static int fake_check(const void *self, struct gg_error *e)
+{
+	const struct fake_driver *d = self;
+	return d->offset > 8 && !d->device ? gg_error_set(e, -EINVAL, "offset: says nothing without a device")
+					   : 0;
+}
+
 static const struct gg_component fake_modbus = {.name = "modbus",
 	.title = "A driver for tests",
 	.kind = GG_DRIVER,
 	.self_size = sizeof(struct fake_driver),
 	.options = fake_driver_options,
+	.check = fake_check,
 	.update = fake_update,
 	.example = "boiler:\n  driver: modbus\n  connect: tcp://10.0.0.7:502\n"};
 static const struct gg_component fake_mqtt = {

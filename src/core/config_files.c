@@ -5,11 +5,10 @@
  * blames; nothing overrides anything.
  */
 #include "core/config_files.h"
+#include "base/file.h"
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 struct files {
 	char *paths[GG_CONFIG_FILES];
@@ -68,36 +67,13 @@ static int list_parts(const char *path, struct files *f, struct gg_problems *pro
 	return rc;
 }
 
-static int read_file(const char *path, struct gg_buf *to)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0)
-		return -errno;
-	struct stat st;
-	int rc = fstat(fd, &st) < 0 ? -errno : S_ISDIR(st.st_mode) ? -EISDIR : 0;
-	while (rc == 0) {
-		char *at = gg_buf_room(to, 16384);
-		ssize_t n = at ? read(fd, at, 16384) : 0;
-		if (n > 0)
-			to->len += (size_t)n;
-		else if (!at)
-			rc = to->error;
-		else if (n == 0)
-			break;
-		else if (errno != EINTR)
-			rc = -errno;
-	}
-	close(fd);
-	return rc;
-}
-
 /* Reads one file and joins it to *root. */
 static int add_file(
 	struct gg_config *c, const char *path, struct gg_value **root, struct gg_problems *problems)
 {
 	struct gg_buf text = GG_BUF(GG_VALUE_TEXT + (32U << 10));
 	struct gg_value *more = NULL;
-	int rc = read_file(path, &text);
+	int rc = gg_file_read(AT_FDCWD, path, 0, GG_VALUE_TEXT, &text);
 	if (rc == -E2BIG)
 		gg_problem(problems, NULL, "%s is larger than %d MiB", path, GG_VALUE_TEXT >> 20);
 	else if (rc < 0)

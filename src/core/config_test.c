@@ -238,6 +238,31 @@ static void checks_names_that_become_signals(void **state GG_UNUSED)
 		"site.yaml:5:3: \"mqtt\" is a name under drivers already; a pipeline needs one of its own");
 }
 
+static void a_pipeline_can_not_bear_the_name_of_a_drivers_device(void **state GG_UNUSED)
+{
+	assert_says("drivers:\n"
+		    "  plc: { driver: modbus, connect: x, devices: { pump: 1, boiler: 2 } }\n"
+		    "  rec: { driver: modbus, connect: x, device: press-2 }\n"
+		    "pipelines:\n"
+		    "  boiler: { stages: detect }\n"
+		    "  press-2: { stages: detect }\n"
+		    "  heat: { stages: detect }\n",
+		"site.yaml:5:3: \"boiler\" is a device of driver plc already (site.yaml:2); a pipeline's "
+		"outputs "
+		"are signals under its name, so give it one of its own\n"
+		"site.yaml:6:3: \"press-2\" is a device of driver rec already (site.yaml:3); a pipeline's "
+		"outputs "
+		"are signals under its name, so give it one of its own");
+}
+
+static void asks_the_component_what_its_table_can_not_say(void **state GG_UNUSED)
+{
+	assert_says("drivers:\n  boiler:\n    driver: modbus\n    connect: x\n    offset: 9\n",
+		"site.yaml:2:3: offset: says nothing without a device");
+	gg_config_free(
+		load_good("drivers:\n  boiler: { driver: modbus, connect: x, offset: 9, device: a }\n"));
+}
+
 static void never_tells_a_secret(void **state GG_UNUSED)
 {
 	assert_says("shards: ${TOKEN}\n",
@@ -527,6 +552,8 @@ int main(void)
 		cmocka_unit_test(names_the_nearest_component),
 		cmocka_unit_test(knows_shared_keys_where_it_suggests_names),
 		cmocka_unit_test(checks_names_that_become_signals),
+		cmocka_unit_test(a_pipeline_can_not_bear_the_name_of_a_drivers_device),
+		cmocka_unit_test(asks_the_component_what_its_table_can_not_say),
 		cmocka_unit_test(never_tells_a_secret),
 		cmocka_unit_test(tells_what_a_change_takes),
 		cmocka_unit_test(a_masked_secret_that_comes_back_changes_nothing),

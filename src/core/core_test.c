@@ -203,6 +203,41 @@ static void past_the_limit_of_signals_new_ones_are_refused(void **state)
 
 static _Atomic bool stop_reading;
 
+static void a_device_past_its_own_limit_keeps_what_it_has_and_harms_nobody(void **state)
+{
+	(void)state;
+	uint32_t device, other, index;
+	assert_int_equal(gg_device_make(GG_STR("chatty"), &device), 0);
+	assert_int_equal(gg_device_make(GG_STR("quiet"), &other), 0);
+	assert_int_equal(gg_signal_make_within(device, GG_STR("a"), NULL, 2, &index), 0);
+	assert_int_equal(gg_signal_make_within(device, GG_STR("b"), NULL, 2, &index), 0);
+	assert_int_equal(gg_signal_make_within(device, GG_STR("c"), NULL, 2, &index), -EDQUOT);
+	assert_int_equal(gg_signal_make_within(device, GG_STR("b"), NULL, 2, &index), 0);
+	assert_int_equal(gg_signal_make_within(other, GG_STR("c"), NULL, 2, &index), 0);
+	assert_int_equal(gg_device_signals(device), 2);
+	assert_int_equal(
+		gg_signal_make(device, GG_STR("c"), NULL, &index), 0); /* the journal's: it was there */
+}
+
+static void devices_are_disabled_before_and_after_they_are_known(void **state)
+{
+	(void)state;
+	const char *const first[] = {"known", "to-come"}, *const second[] = {"to-come"};
+	uint32_t known, to_come;
+	assert_int_equal(gg_device_make(GG_STR("known"), &known), 0);
+	assert_true(gg_device_enabled(known));
+	assert_int_equal(gg_devices_disable(first, 2), 0);
+	assert_false(gg_device_enabled(known));
+	assert_int_equal(gg_device_make(GG_STR("to-come"), &to_come), 0);
+	assert_false(gg_device_enabled(to_come));
+	assert_int_equal(gg_devices_disable(second, 1), 0);
+	assert_true(gg_device_enabled(known));
+	assert_false(gg_device_enabled(to_come));
+	assert_int_equal(gg_devices_disable(NULL, 0), 0);
+	assert_true(gg_device_enabled(to_come));
+	assert_true(gg_device_enabled(GG_NONE));
+}
+
 static void *read_last(void *arg)
 {
 	uint32_t signal = *(uint32_t *)arg;
@@ -295,7 +330,9 @@ int main(void)
 		TEST(a_removed_watch_gets_no_call_even_if_it_was_ready),
 		TEST(batches_stay_within_their_budget_and_come_back),
 		TEST(a_batch_that_grows_keeps_what_it_had), TEST(names_get_an_index_once_and_wrong_ones_none),
-		TEST(past_the_limit_of_signals_new_ones_are_refused), TEST(last_values_are_never_torn),
+		TEST(past_the_limit_of_signals_new_ones_are_refused),
+		TEST(a_device_past_its_own_limit_keeps_what_it_has_and_harms_nobody),
+		TEST(devices_are_disabled_before_and_after_they_are_known), TEST(last_values_are_never_torn),
 		TEST(metrics_print_as_prometheus_reads_them), TEST(work_runs_elsewhere_and_is_answered_here)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

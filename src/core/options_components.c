@@ -62,6 +62,15 @@ static const struct gg_value *own_settings(
 	return own;
 }
 
+/* What the component itself has to say, of settings that are right each by itself. */
+static void ask_component(struct gg_fill *f, const struct gg_component *c, const void *self,
+	const struct gg_value *at, size_t problems_before)
+{
+	struct gg_error e = {0};
+	if (c->check && f->problems->count + f->problems->more == problems_before && c->check(self, &e) < 0)
+		gg_problem(f->problems, at, "%s", e.text);
+}
+
 static void fill_instance(struct gg_fill *f, const struct gg_option *o, struct gg_instance_config *to,
 	const struct gg_value *key, const struct gg_value *v)
 {
@@ -83,10 +92,13 @@ static void fill_instance(struct gg_fill *f, const struct gg_option *o, struct g
 	struct gg_option_part parts[] = {
 		{selector, &selected}, {o->sub, to->common}, {to->component->options, self}};
 	to->value = own_settings(f, parts, v);
-	if (!self || !to->common || (v && !to->value))
+	size_t before = f->problems->count + f->problems->more;
+	if (!self || !to->common || (v && !to->value)) {
 		gg_problem(f->problems, key, "out of memory: the configuration is too large");
-	else
-		gg_fill_struct(f, &(struct gg_fill_struct){parts, 3, v, key, key->text.p, true});
+		return;
+	}
+	gg_fill_struct(f, &(struct gg_fill_struct){parts, 3, v, key, key->text.p, true});
+	ask_component(f, to->component, self, key, before);
 }
 
 static struct gg_instance_config *new_instances(
@@ -139,10 +151,13 @@ static void fill_step(struct gg_fill *f, const struct gg_option *o, struct gg_in
 	void *self = gg_arena_alloc(f->arena, gg_max_size(to->component->self_size, 1));
 	to->checked = self;
 	struct gg_option_part part = {to->component->options, self};
-	if (self)
-		gg_fill_struct(f, &(struct gg_fill_struct){&part, 1, settings, name, NULL, true});
-	else
+	size_t before = f->problems->count + f->problems->more;
+	if (!self) {
 		gg_problem(f->problems, name, "out of memory: the configuration is too large");
+		return;
+	}
+	gg_fill_struct(f, &(struct gg_fill_struct){&part, 1, settings, name, NULL, true});
+	ask_component(f, to->component, self, name, before);
 }
 
 void gg_fill_steps(

@@ -2,6 +2,7 @@
 #include "core/revisions.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/json.h"
 
 #include <dirent.h>
@@ -134,34 +135,11 @@ static void read_header(struct gg_str line, struct gg_revision *r)
 	r->damaged = token == GG_JSON_ERROR || strlen(r->sha256) != 64;
 }
 
-static int read_up_to(int folder, const char *name, size_t most, struct gg_buf *to)
-{
-	int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
-		return -errno;
-	int rc = 0;
-	while (rc == 0 && to->len < most) {
-		size_t want = gg_min_size(most - to->len, 65536);
-		char *at = gg_buf_room(to, want);
-		ssize_t n = at ? read(fd, at, want) : 0;
-		if (n > 0)
-			to->len += (size_t)n;
-		else if (!at)
-			rc = to->error;
-		else if (n == 0)
-			break;
-		else if (errno != EINTR)
-			rc = -errno;
-	}
-	close(fd);
-	return rc;
-}
-
 static int read_one(int folder, uint64_t number, size_t most, struct gg_revision *r, struct gg_buf *to)
 {
 	char name[32];
 	file_name(name, sizeof name, number);
-	int rc = read_up_to(folder, name, most, to);
+	int rc = gg_file_read(folder, name, GG_FILE_NO_LINK | GG_FILE_HEAD, most, to);
 	if (rc < 0)
 		return rc;
 	struct gg_str all = gg_buf_view(to);

@@ -22,11 +22,14 @@ struct device {
 	char *id;
 	size_t id_len;
 	_Atomic(void *) owner;
+	_Atomic uint32_t signals; /* how many it has */
+	_Atomic bool disabled;
 };
 
 static struct {
 	pthread_mutex_t lock; /* guards the maps and making */
 	struct gg_map devices_by_id, signals_by_name;
+	struct gg_map disabled; /* ids, known or not */
 	_Atomic(struct device *) devices[CHUNKS];
 	_Atomic(struct signal *) signals[CHUNKS];
 	_Atomic uint32_t device_count, signal_count;
@@ -53,6 +56,43 @@ void gg_signals_limit(uint32_t devices, uint32_t signals)
 	table.device_limit = (uint32_t)gg_min_size(devices, CHUNK * CHUNKS);
 	table.signal_limit = (uint32_t)gg_min_size(signals, CHUNK * CHUNKS);
 	pthread_mutex_unlock(&table.lock);
+}
+
+static void disable_locked(struct device *d)
+{
+	bool disabled = gg_map_find(&table.disabled, gg_str_n(d->id, d->id_len)) != NULL;
+	atomic_store(&d->disabled, disabled);
+}
+
+int gg_devices_disable(const char *const *ids, size_t count)
+{
+	struct gg_map fresh = {0};
+	int rc = 0;
+	for (size_t i = 0; i < count && rc == 0; i++)
+		rc = gg_map_put(&fresh, gg_str(ids[i]), 1);
+	if (rc < 0) {
+		gg_map_done(&fresh);
+		return rc;
+	}
+	pthread_mutex_lock(&table.lock);
+	gg_map_done(&table.disabled);
+	table.disabled = fresh;
+	for (uint32_t i = 0; i < atomic_load(&table.device_count); i++)
+		disable_locked(device_at(i));
+	pthread_mutex_unlock(&table.lock);
+	return 0;
+}
+
+bool gg_device_enabled(uint32_t device)
+{
+	struct device *d = device_at(device);
+	return !d || !atomic_load_explicit(&d->disabled, memory_order_relaxed);
+}
+
+uint32_t gg_device_signals(uint32_t device)
+{
+	struct device *d = device_at(device);
+	return d ? atomic_load(&d->signals) : 0;
 }
 
 static bool name_ok(struct gg_str name, const char *forbidden)
@@ -86,6 +126,7 @@ static int make_device_locked(struct gg_str id, uint32_t *ret_device)
 		free(d->id);
 		return -ENOMEM;
 	}
+	disable_locked(d);
 	atomic_store(&table.device_count, index + 1);
 	*ret_device = index;
 	return 0;
@@ -168,6 +209,7 @@ static int make_signal_locked(uint32_t device, size_t device_len, struct gg_str 
 		free(info ? known_of(info) : NULL);
 		return -ENOMEM;
 	}
+	atomic_fetch_add(&device_at(device)->signals, 1);
 	atomic_store(&chunk[index % CHUNK].info, info);
 	atomic_store(&table.signal_count, index + 1);
 	*ret_signal = index;
@@ -192,6 +234,12 @@ static int renew_locked(
 int gg_signal_make(
 	uint32_t device, struct gg_str name, const struct gg_signal_spec *spec, uint32_t *ret_signal)
 {
+	return gg_signal_make_within(device, name, spec, UINT32_MAX, ret_signal);
+}
+
+int gg_signal_make_within(uint32_t device, struct gg_str name, const struct gg_signal_spec *spec,
+	uint32_t most, uint32_t *ret_signal)
+{
 	char full_name[260];
 	struct device *d = device_at(device);
 	if (!d || !name_ok(name, "*?#+"))
@@ -202,7 +250,9 @@ int gg_signal_make(
 	uint64_t found = gg_map_get(&table.signals_by_name, full, GG_NONE);
 	int rc;
 	if (found == GG_NONE) {
-		rc = make_signal_locked(device, d->id_len, full, spec, ret_signal);
+		rc = atomic_load(&d->signals) < most
+			     ? make_signal_locked(device, d->id_len, full, spec, ret_signal)
+			     : -EDQUOT;
 	} else {
 		rc = renew_locked((uint32_t)found, d->id_len, full, spec);
 		if (rc == 0)

@@ -20,6 +20,14 @@ int gg_device_make(struct gg_str id, uint32_t *ret_device);
 /* Finds or makes; a spec that says more than what is known replaces it. spec may be NULL. */
 int gg_signal_make(
 	uint32_t device, struct gg_str name, const struct gg_signal_spec *spec, uint32_t *ret_signal);
+/* The same, but a new one is refused (-EDQUOT) when its device has that many: those it has stay. */
+int gg_signal_make_within(uint32_t device, struct gg_str name, const struct gg_signal_spec *spec,
+	uint32_t most, uint32_t *ret_signal);
+uint32_t gg_device_signals(uint32_t device);
+/* From now on exactly these are disabled, those too that are not known yet. Errors: -ENOMEM, all is as it
+ * was.
+ */
+int gg_devices_disable(const char *const *ids, size_t count);
 /* By full name "device/signal"; the device is what stands before the first '/'. Makes both. */
 int gg_signal_make_full(struct gg_str name, const struct gg_signal_spec *spec, uint32_t *ret_signal);
 /* Who speaks for a device: the driver instance that answers writes. NULL = nobody. */

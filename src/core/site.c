@@ -30,6 +30,10 @@ static const struct gg_option log_options[] = {
 static const struct gg_option limits_options[] = {
 	GG_OPTION(struct gg_site_limits, signals, UINT, .def = "100000", .min = "16", .max = "4000000",
 		.help = "How many signals may be known; more are refused and counted"),
+	GG_OPTION(struct gg_site_limits, signals_per_device, UINT, .def = "10000", .min = "16",
+		.max = "4000000",
+		.help = "How many of them one device may have, so that none uses them up for all; those it "
+			"has already stay"),
 	GG_OPTION(struct gg_site_limits, devices, UINT, .def = "10000", .min = "4", .max = "1000000",
 		.help = "How many devices may be known"),
 	GG_OPTION(struct gg_site_limits, batch_memory, SIZE, .def = "64MiB", .min = "1MiB", .max = "64GiB",
@@ -111,7 +115,8 @@ static const struct gg_option device_options[] = {
 	GG_OPTION(struct gg_site_device, id, KEY, .help = "The device's id, as its driver names it"),
 	GG_OPTION(struct gg_site_device, title, STRING, .flags = GG_MAIN | GG_LIVE, .help = "For people"),
 	GG_OPTION(struct gg_site_device, enabled, BOOL, .def = "true", .flags = GG_LIVE,
-		.help = "May it connect and bring data?"),
+		.help = "May it connect and bring data? false: nothing of it is taken in, and it is not "
+			"polled"),
 	GG_OPTION(struct gg_site_device, labels, MAP, GG_SUB(label_options, struct gg_label),
 		.flags = GG_LIVE, .help = "By which pipelines select", .example = "{ hall: 3, kind: press }"),
 	GG_OPTION(struct gg_site_device, topics, STRINGS, .flags = GG_LIVE,
@@ -145,7 +150,8 @@ static const struct gg_option rule_options[] = {GG_OPTION(struct gg_site_rule, n
 	GG_OPTION(struct gg_site_rule, title, STRING, .example = "{device} is at {value} {unit}",
 		.help = "One sentence for people; {signal}, {value}, $1 (what * stands for) are replaced"),
 	GG_OPTION(struct gg_site_rule, message, STRING,
-		.help = "More words for the event; {value} and {signal} are replaced"),
+		.example = "Look at the burner of {device}: {value} {unit} at {time}",
+		.help = "More words for people, shown with the event; the same are replaced as in title"),
 	GG_OPTION(struct gg_site_rule, enabled, BOOL, .def = "true", .help = "Is it watched?"),
 	GG_OPTION(struct gg_site_rule, when, STRING, .example = "boiler/temperature > 95 for 10s",
 		.help = "The condition"),
@@ -221,42 +227,6 @@ const struct gg_option gg_site_options[] = {
 		.kind = GG_UPLINK, .help = "What goes north"),
 	{0}};
 
-/* The names of host.h: they become parts of signals, topics, paths and metrics. */
-static bool is_name(struct gg_str s)
-{
-	for (size_t i = 0; i < s.len; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-		if (c <= ' ' || c == 0x7f || strchr("*?#+/", c))
-			return false;
-	}
-	return s.len >= 1 && s.len <= 128;
-}
-
-static void check_names(const struct gg_value *root, const char *section, struct gg_problems *problems)
-{
-	const struct gg_value *map = gg_value_get(root, section);
-	for (size_t i = 0; map && map->kind == GG_VALUE_MAP && i < map->count; i++)
-		if (!is_name(map->keys[i]->text))
-			gg_problem(problems, map->keys[i],
-				"expected a name of 1 to 128 bytes without blanks, '/', '*', '?', '#' and "
-				"'+'");
-}
-
-/* A pipeline's outputs are signals under its name, as a driver's are: two owners of one name would mix. */
-static void check_pipelines(
-	const struct gg_site *site, const struct gg_value *root, struct gg_problems *problems)
-{
-	static const char *const others[] = {"drivers", "devices"};
-	const struct gg_site_pipeline *p = site->pipelines.items;
-	const struct gg_value *all = gg_value_get(root, "pipelines");
-	for (size_t i = 0; i < site->pipelines.count; i++)
-		for (size_t j = 0; j < GG_COUNT(others); j++)
-			if (gg_value_get(gg_value_get(root, others[j]), p[i].name))
-				gg_problem(problems, all->keys[i],
-					"\"%s\" is a name under %s already; a pipeline needs one of its own",
-					p[i].name, others[j]);
-}
-
 static void check_api(const struct gg_site *site, const struct gg_value *root, struct gg_problems *problems)
 {
 	const struct gg_site_api_tls *tls = &site->api.tls;
@@ -268,9 +238,6 @@ static void check_api(const struct gg_site *site, const struct gg_value *root, s
 
 void gg_site_check(const struct gg_site *site, const struct gg_value *root, struct gg_problems *problems)
 {
-	static const char *const sections[] = {"drivers", "devices", "pipelines", "rules", "uplinks"};
-	for (size_t i = 0; i < GG_COUNT(sections); i++)
-		check_names(root, sections[i], problems);
-	check_pipelines(site, root, problems);
+	gg_site_check_names(site, root, problems);
 	check_api(site, root, problems);
 }

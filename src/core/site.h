@@ -14,7 +14,7 @@ struct gg_site_log {
 };
 
 struct gg_site_limits {
-	uint64_t signals, devices, batch_memory;
+	uint64_t signals, signals_per_device, devices, batch_memory;
 };
 
 struct gg_site_retention {
@@ -138,5 +138,8 @@ extern const struct gg_option gg_site_options[];
 
 /* What no table can say: names, and names that two things share. root is what site was filled from. */
 void gg_site_check(const struct gg_site *site, const struct gg_value *root, struct gg_problems *problems);
+/* The part of it that is about names (site_names.c). */
+void gg_site_check_names(
+	const struct gg_site *site, const struct gg_value *root, struct gg_problems *problems);
 
 #endif

@@ -6,9 +6,9 @@
  */
 #include "core/value_tree.h"
 
+#include "base/file.h"
+
 #include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 static const char *from_process(const void *arg GG_UNUSED, const char *name)
 {
@@ -36,30 +36,11 @@ static bool is_name(struct gg_str s)
 	return s.len > 0 && s.len < 128;
 }
 
-/* Only a regular file is read: a pipe or device named here by mistake must not hang the gateway. */
+/* A secret in a file: without the newline that editors leave at its end. */
 static int read_small(const char *path, struct gg_buf *to)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0)
-		return -errno;
-	struct stat st;
-	int rc = fstat(fd, &st) < 0 ? -errno : S_ISREG(st.st_mode) ? 0 : -EINVAL;
 	size_t start = to->len;
-	while (rc == 0) {
-		char *at = gg_buf_room(to, 4096);
-		ssize_t n = at ? read(fd, at, 4096) : -1;
-		if (n < 0 && at && errno == EINTR)
-			continue;
-		if (n < 0)
-			rc = at ? -errno : to->error;
-		else if (n == 0)
-			break;
-		else
-			to->len += (size_t)n;
-		if (rc == 0 && to->len - start > GG_VALUE_FILE)
-			rc = -E2BIG;
-	}
-	close(fd);
+	int rc = gg_file_read(AT_FDCWD, path, GG_FILE_REGULAR, GG_VALUE_FILE, to);
 	if (rc < 0)
 		to->len = gg_min_size(to->len, start);
 	while (rc == 0 && to->len > start && (to->p[to->len - 1] == '\n' || to->p[to->len - 1] == '\r'))

@@ -16,6 +16,7 @@ static void entry_free(struct gg_registered *entry)
 	if (!entry)
 		return;
 	explicit_bzero(entry->password, sizeof entry->password);
+	explicit_bzero(entry->scram, sizeof entry->scram);
 	free(entry->id);
 	free(entry);
 }

@@ -11,11 +11,13 @@
 #include "base/error.h"
 #include "base/map.h"
 #include "security/password.h"
+#include "security/scram.h"
 #include "security/token.h"
 
 struct gg_registered {
 	char *id;
 	char password[GG_PASSWORD_HASH]; /* "" = none */
+	char scram[GG_SCRAM_TEXT];       /* of the same password, "" = none: not with SCRAM */
 	char token[GG_TOKEN_HASH];       /* SHA-256, "" = none */
 	bool certificate;                /* a client certificate with this common name will do */
 	bool application;                /* may use all topics */

@@ -46,8 +46,6 @@ extern const struct gg_encoder gg_encoder_json, gg_encoder_senml, gg_encoder_cbo
 struct gg_str gg_encode_signal(uint32_t signal, const char **ret_unit);
 /* 16 hexadecimal digits: an id as payloads and properties write it. to has 17 bytes. */
 size_t gg_encode_id(char *to, uint64_t id);
-/* RFC 4648 §4, or §5 without padding (url). */
-void gg_encode_base64(struct gg_buf *to, struct gg_str bytes, bool url);
 int gg_encode_event_json(struct gg_buf *to, uint64_t id, struct gg_str event);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* JSON: what encode.h describes. Bytes, which JSON cannot hold, stand as {"base64":"..."}. */
+/* JSON: what encode.h describes. */
 #include "formats/encode.h"
 #include "ganglion/host.h"
 
@@ -13,28 +13,6 @@ struct gg_str gg_encode_signal(uint32_t signal, const char **ret_unit)
 size_t gg_encode_id(char *to, uint64_t id)
 {
 	return (size_t)snprintf(to, 17, "%016llx", (unsigned long long)id);
-}
-
-void gg_encode_base64(struct gg_buf *to, struct gg_str bytes, bool url)
-{
-	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	const uint8_t *p = (const uint8_t *)bytes.p;
-	for (size_t i = 0; i < bytes.len; i += 3) {
-		size_t left = gg_min_size(bytes.len - i, 3);
-		uint32_t v = (uint32_t)p[i] << 16 | (left > 1 ? (uint32_t)p[i + 1] << 8 : 0) |
-			     (left > 2 ? p[i + 2] : 0);
-		for (size_t k = 0; k < 4; k++) {
-			char c = letters[v >> (18 - 6 * k) & 63];
-			if (url && c == '+')
-				c = '-';
-			if (url && c == '/')
-				c = '_';
-			if (k <= left)
-				gg_buf_char(to, c);
-			else if (!url)
-				gg_buf_char(to, '=');
-		}
-	}
 }
 
 static void put_id(struct gg_json_writer *w, uint64_t id)
@@ -54,38 +32,6 @@ static void begin(struct gg_encoding *e, struct gg_buf *to, uint64_t id, struct 
 	gg_json_begin_array(&e->json);
 }
 
-static void put_value(struct gg_json_writer *w, const struct gg_batch *b, const struct gg_sample *s)
-{
-	gg_json_key(w, GG_STR("value"));
-	switch (s->type) {
-	case GG_TYPE_BOOL:
-		gg_json_bool(w, s->v.b);
-		break;
-	case GG_TYPE_INT:
-		gg_json_int(w, s->v.i);
-		break;
-	case GG_TYPE_UINT:
-		gg_json_uint(w, s->v.u);
-		break;
-	case GG_TYPE_FLOAT:
-		gg_json_float(w, s->v.f);
-		break;
-	case GG_TYPE_STRING:
-		gg_json_string(w, gg_batch_text(b, s));
-		break;
-	case GG_TYPE_BYTES:
-		gg_json_begin_object(w);
-		gg_json_key(w, GG_STR("base64"));
-		gg_json_raw(w, GG_STR("\""));
-		gg_encode_base64(w->to, gg_batch_text(b, s), /* url= */ false);
-		gg_buf_char(w->to, '"');
-		gg_json_end_object(w);
-		break;
-	default:
-		gg_json_null(w);
-	}
-}
-
 static void add(struct gg_encoding *e, const struct gg_batch *b, const struct gg_sample *s)
 {
 	struct gg_json_writer *w = &e->json;
@@ -94,7 +40,8 @@ static void add(struct gg_encoding *e, const struct gg_batch *b, const struct gg
 	gg_json_begin_object(w);
 	gg_json_put_str(w, "signal", name);
 	gg_json_put_time(w, "time", s->time_ns);
-	put_value(w, b, s);
+	gg_json_key(w, GG_STR("value"));
+	gg_sample_json(w, s, s->type >= GG_TYPE_STRING ? gg_batch_text(b, s) : GG_STR(""));
 	if (*unit)
 		gg_json_put_str(w, "unit", gg_str(unit));
 	if (s->quality != GG_GOOD) {

@@ -134,7 +134,7 @@ static void put_value(
 	} else if (s->type == GG_TYPE_BYTES) {
 		gg_json_key(w, GG_STR("vd"));
 		gg_json_raw(w, GG_STR("\""));
-		gg_encode_base64(w->to, gg_batch_text(b, s), /* url= */ true);
+		gg_buf_base64(w->to, gg_batch_text(b, s), /* url= */ true);
 		gg_buf_char(w->to, '"');
 	} else if (s->type == GG_TYPE_INT && !u) {
 		gg_json_put_int(w, "v", s->v.i);

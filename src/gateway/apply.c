@@ -133,10 +133,13 @@ int gg_gateway_apply(struct gg_config *fresh, const char *who, const char *why, 
 	}
 	const struct gg_site *site = &fresh->site;
 	gg_signals_limit((uint32_t)site->limits.devices, (uint32_t)site->limits.signals);
+	gg_gateway_limit_signals(site->limits.signals_per_device);
 	gg_batch_set_budget(site->limits.batch_memory);
 	gg_log_setup((enum gg_log_level)site->log.level, (enum gg_log_format)site->log.format, STDERR_FILENO);
 	struct gg_config *old = g->config;
 	g->config = fresh;
+	gg_gateway_disable_devices(site);
+	gg_gateway_revoke_lost_rights(&old->site, site);
 	gg_shards_reconcile(g);
 	retire(old);
 	g->revision = gg_gateway_keep_revision(fresh, who, why);

@@ -38,6 +38,8 @@ int gg_write_start(struct gg_write *w)
 	struct gg_host *h = info ? gg_gateway_live(gg_device_owner(info->device)) : NULL;
 	if (!h)
 		return -ENOENT;
+	if (!gg_device_enabled(info->device))
+		return -EACCES;
 	if (!info->writable || !h->component->driver || !h->component->driver->write)
 		return -EPERM;
 	w->driver = h;

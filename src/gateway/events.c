@@ -7,6 +7,7 @@
 #include "gateway/events_store.h"
 #include "gateway/gateway.h"
 #include "gateway/reports.h"
+#include "pipeline/rule_call.h"
 
 enum { WATCHERS = 8 };
 
@@ -49,6 +50,7 @@ void gg_event_entry_free(struct gg_event_entry *e)
 	free(e->kind);
 	free(e->key);
 	free(e->title);
+	free(e->message);
 	free(e->device);
 	free(e->signal);
 	free(e->acknowledged_by);
@@ -155,10 +157,11 @@ static struct gg_event_entry *entry_new(const struct gg_report *rep)
 	e->kind = gg_str_dup(gg_str(r->kind));
 	e->key = gg_str_dup(r->key);
 	e->title = gg_str_dup(r->title);
+	e->message = gg_str_dup(r->message);
 	e->signal = gg_str_dup(signal ? signal->name : GG_STR(""));
 	e->device = gg_str_dup(gg_device_id(signal && r->device == GG_NONE ? signal->device : r->device));
 	e->trace = GG_BUF(GG_EVENT_TRACE_MAX);
-	if (!e->kind || !e->key || !e->title || !e->signal || !e->device) {
+	if (!e->kind || !e->key || !e->title || !e->message || !e->signal || !e->device) {
 		gg_event_entry_free(e);
 		return NULL;
 	}
@@ -269,19 +272,25 @@ static void open_event(const struct gg_report *rep, struct gg_str key)
 }
 
 /* What it says now is what people should read. */
-static void renew_title(struct gg_event_entry *e, struct gg_str title)
+static void renew_text(char **text, struct gg_str fresh)
 {
-	char *copy = title.len ? gg_str_dup(title) : NULL;
+	char *copy = fresh.len ? gg_str_dup(fresh) : NULL;
 	if (!copy)
 		return;
-	free(e->title);
-	e->title = copy;
+	free(*text);
+	*text = copy;
+}
+
+static void renew_texts(struct gg_event_entry *e, const struct gg_event_report *r)
+{
+	renew_text(&e->title, r->title);
+	renew_text(&e->message, r->message);
 }
 
 static void reopen_event(struct gg_event_entry *e, const struct gg_report *rep)
 {
 	rename_alias(e, rep->id);
-	renew_title(e, rep->r.title);
+	renew_texts(e, &rep->r);
 	e->state = GG_EVENT_OPEN;
 	e->cleared_ns = 0;
 	e->repeats += 1 + rep->more;
@@ -304,7 +313,7 @@ static void repeat_event(struct gg_event_entry *e, const struct gg_report *rep)
 {
 	e->repeats += 1 + rep->more;
 	rename_alias(e, rep->id);
-	renew_title(e, rep->r.title);
+	renew_texts(e, &rep->r);
 }
 
 void gg_book_take(const struct gg_report *rep)
@@ -419,30 +428,52 @@ uint64_t gg_events_open_id(const char *kind, struct gg_str key)
 	return e && e->state != GG_EVENT_CLEARED ? e->id : 0;
 }
 
-static bool is_rule(const struct gg_site *site, struct gg_str key)
+static const struct gg_site_rule *rule_of(const struct gg_site *site, struct gg_str key)
 {
 	const struct gg_site_rule *rules = site->rules.items;
 	struct gg_str name = gg_str_cut(&key, '/');
 	for (size_t i = 0; i < site->rules.count; i++)
 		if (rules[i].enabled && gg_str_is(name, rules[i].name))
+			return &rules[i];
+	return NULL;
+}
+
+static bool has_action(const struct gg_site_rule *r, bool clearing, struct gg_str key)
+{
+	const struct gg_instances *steps = clearing ? &r->clear_actions : &r->actions;
+	char text[200];
+	for (size_t i = 0; i < steps->count; i++)
+		if (gg_str_eq(key, gg_rule_call_key(text, sizeof text, gg_str(r->name), clearing, (unsigned)i,
+					   steps->items[i].component->name)))
 			return true;
 	return false;
+}
+
+/* An event of a rule, or of one of its actions, that nobody is left to clear. */
+static bool is_orphan(const struct gg_site *site, const struct gg_event_entry *e)
+{
+	const struct gg_site_rule *r = rule_of(site, gg_str(e->key));
+	if (e->state == GG_EVENT_CLEARED)
+		return false;
+	if (strcmp(e->kind, "rule") == 0)
+		return !r;
+	return strcmp(e->kind, "action-failed") == 0 &&
+	       (!r || (!has_action(r, false, gg_str(e->key)) && !has_action(r, true, gg_str(e->key))));
 }
 
 void gg_events_clear_gone_rules(const struct gg_site *site)
 {
 	for (const struct gg_event_entry *e = book.newest; e; e = e->older)
-		if (e->state != GG_EVENT_CLEARED && strcmp(e->kind, "rule") == 0 &&
-			!is_rule(site, gg_str(e->key)))
-			gg_event(&(struct gg_event_report){.kind = "rule",
+		if (is_orphan(site, e))
+			gg_event(&(struct gg_event_report){.kind = e->kind,
 				.key = gg_str(e->key),
 				.severity = e->severity,
 				.clear = true,
 				.title = gg_str(e->title),
 				.device = GG_NONE,
 				.signal = GG_NONE,
-				.trace_json =
-					GG_STR("{\"cleared\":true,\"reason\":\"the rule is no more\"}")});
+				.trace_json = GG_STR("{\"cleared\":true,\"reason\":\"the rule, or its "
+						     "action, is no more\"}")});
 }
 
 size_t gg_events_open_count(enum gg_severity at_least)
@@ -476,6 +507,8 @@ void gg_event_json_brief(const struct gg_event_entry *e, struct gg_json_writer *
 	gg_json_put_str(w, "severity", gg_str(gg_severity_name(e->severity)));
 	gg_json_put_str(w, "state", gg_str(gg_event_state_name(e->state)));
 	gg_json_put_str(w, "title", gg_str(e->title));
+	if (e->message[0])
+		gg_json_put_str(w, "message", gg_str(e->message));
 	if (e->device[0])
 		gg_json_put_str(w, "device", gg_str(e->device));
 	if (e->signal[0])
@@ -515,8 +548,13 @@ static void take_stored(void *arg, struct gg_event_entry *e)
 	gg_reports_after(e->id);
 	if (e->state == GG_EVENT_CLEARED)
 		put_cleared(e);
-	else
-		is_open_now(e);
+	if (e->state == GG_EVENT_CLEARED)
+		return;
+	is_open_now(e);
+	if (strcmp(e->kind, "action-failed") == 0)
+		gg_rule_call_failed_before(gg_str(e->key));
+	if (strcmp(e->kind, "signals-limit") == 0)
+		gg_gateway_was_limited(gg_str(e->key));
 }
 
 uint64_t gg_events_whole_above(void)

@@ -20,7 +20,8 @@ enum { GG_EVENTS_MOST = 20000, GG_EVENT_TRACE_MAX = 64 << 10 };
 
 struct gg_event_entry {
 	uint64_t id; /* microseconds since 1970 when it was reported, made unique: grows, and fits a double */
-	char *kind, *key, *title, *device, *signal; /* device and signal: names, "" when about none */
+	char *kind, *key, *title, *message, *device,
+		*signal; /* "" when there is none; device, signal: names */
 	enum gg_severity severity;
 	enum gg_event_state state;
 	int64_t opened_ns, acknowledged_ns, cleared_ns; /* 0: not */
@@ -52,7 +53,7 @@ uint64_t gg_events_whole_above(void);
 void gg_events_forget(int64_t before_ns, uint64_t most);
 /* The one of that kind and key that is not cleared; 0: none. */
 uint64_t gg_events_open_id(const char *kind, struct gg_str key);
-/* Clears the events of rules that are no more. */
+/* Clears the events of rules, and of their actions, that are no more. */
 void gg_events_clear_gone_rules(const struct gg_site *site);
 size_t gg_events_open_count(enum gg_severity at_least);
 /* Errors: -ENOENT, -EALREADY it is acknowledged or cleared. */

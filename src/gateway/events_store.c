@@ -27,6 +27,7 @@ static int to_catalog(const struct gg_event_entry *e)
 		.kind = gg_str(e->kind),
 		.key = gg_str(e->key),
 		.title = gg_str(e->title),
+		.message = gg_str(e->message),
 		.device = gg_str(e->device),
 		.signal = gg_str(e->signal),
 		.trace_json = gg_buf_view(&trace),
@@ -78,6 +79,7 @@ static struct gg_event_entry *entry_of(const struct gg_event_row *r)
 		.kind = gg_str_dup(r->kind),
 		.key = gg_str_dup(r->key),
 		.title = gg_str_dup(r->title),
+		.message = gg_str_dup(r->message),
 		.device = gg_str_dup(r->device),
 		.signal = gg_str_dup(r->signal),
 		.severity = r->severity,
@@ -90,7 +92,7 @@ static struct gg_event_entry *entry_of(const struct gg_event_row *r)
 		.trace = GG_BUF(GG_EVENT_TRACE_MAX)};
 	if (r->trace_json.len > 2)
 		gg_buf_add(&e->trace, r->trace_json.p + 1, r->trace_json.len - 2); /* without the brackets */
-	if (e->kind && e->key && e->title && e->device && e->signal)
+	if (e->kind && e->key && e->title && e->message && e->device && e->signal)
 		return e;
 	gg_event_entry_free(e);
 	return NULL;

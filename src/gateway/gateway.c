@@ -73,7 +73,9 @@ static int make_loops(struct gg_gateway *g, struct gg_error *e)
 static void set_limits(const struct gg_site *site)
 {
 	gg_signals_limit((uint32_t)site->limits.devices, (uint32_t)site->limits.signals);
+	gg_gateway_limit_signals(site->limits.signals_per_device);
 	gg_batch_set_budget(site->limits.batch_memory);
+	gg_gateway_disable_devices(site);
 }
 
 /* A journal that can't be read does not keep the gateway from working: what it lacks is the past. */
@@ -131,6 +133,9 @@ static int start_all(struct gg_gateway *g, struct gg_error *e)
 	}
 	if (rc == 0) {
 		recover(g);
+		set_limits(
+			&g->config
+				 ->site); /* once more, for the events that were open and the devices known */
 		rc = start_threads(g, e);
 	}
 	if (rc == 0)

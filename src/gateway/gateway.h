@@ -135,12 +135,23 @@ void gg_gateway_measure(void);
 struct gg_registry;
 extern struct gg_registry gg_registry;
 /* From and to the catalog (registry_store.c). */
+extern char gg_scram_secret[]; /* behind the answers to names that are not in the registry */
 int gg_registry_open(struct gg_catalog *c, struct gg_error *e);
 void gg_registry_close(void);
 /* After a change of the registry. */
 void gg_gateway_forget_logins(void);
 /* After a change of a registry entry: forgets logins, and has drivers end connections made under it. */
 void gg_gateway_revoke(struct gg_str id);
+
+/* ---- what `devices:` and `limits:` of the configuration say (site_devices.c, signal_limit.c) ---- */
+
+void gg_gateway_disable_devices(const struct gg_site *site);
+/* Ends the connections of devices that may less than before. */
+void gg_gateway_revoke_lost_rights(const struct gg_site *was, const struct gg_site *is);
+/* Most signals a driver's device may have. */
+void gg_gateway_limit_signals(uint64_t per_device);
+/* An event "signals-limit" of an earlier run is open. */
+void gg_gateway_was_limited(struct gg_str device);
 
 /* ---- time: UTC that never steps back (clock.c). Thread: any ---- */
 int64_t gg_gateway_utc(void);

@@ -28,7 +28,8 @@ static struct gg_str put(char **at, struct gg_str s)
 static struct held *copy_of(const struct gg_event_report *r)
 {
 	struct gg_str kind = gg_str(r->kind);
-	struct held *h = malloc(sizeof *h + kind.len + r->key.len + r->title.len + r->trace_json.len + 4);
+	struct held *h = malloc(
+		sizeof *h + kind.len + r->key.len + r->title.len + r->message.len + r->trace_json.len + 5);
 	if (!h)
 		return NULL;
 	char *at = h->bytes;
@@ -37,6 +38,7 @@ static struct held *copy_of(const struct gg_event_report *r)
 	h->r.kind = put(&at, kind).p;
 	h->r.key = put(&at, r->key);
 	h->r.title = put(&at, r->title);
+	h->r.message = put(&at, r->message);
 	h->r.trace_json = put(&at, r->trace_json);
 	return h;
 }

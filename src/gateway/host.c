@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What include/ganglion/host.h promises to instances: names, data, work. Events, writes and logins have files
- * of their own. */
+/* What include/ganglion/host.h promises to instances: names, data, work. Signals, events, writes and logins
+ * have files of their own. */
 #include "base/log.h"
 #include "core/signals.h"
 #include "core/work.h"
@@ -45,19 +45,25 @@ int gg_host_device(struct gg_host *h, struct gg_str id, uint32_t *ret_device)
 	return rc;
 }
 
-int gg_host_signal(struct gg_host *h, uint32_t device, struct gg_str name, const struct gg_signal_spec *spec,
-	uint32_t *ret_signal)
-{
-	(void)h;
-	return gg_signal_make(device, name, spec, ret_signal);
-}
-
 /* ---- data ---- */
+
+/* Of a device that is disabled: dropped on purpose, which counts as kept. */
+static void leave_out(struct gg_host *h, struct gg_batch *b)
+{
+	gg_count(h->left_out, b->count);
+	if (b->receipt)
+		gg_receipt_return(GG_TAKE(b->receipt), 0);
+	gg_batch_unref(b);
+}
 
 int gg_host_submit_take(struct gg_host *h, struct gg_batch *b)
 {
 	struct gg_shard *s = gg_gateway_shard_of(b->device);
 	uint32_t samples = b->count;
+	if (!gg_device_enabled(b->device)) {
+		leave_out(h, b);
+		return 0;
+	}
 	/* By the gateway's own clock, whatever the driver has read: derive's time never steps back. */
 	if (!b->frozen)
 		b->received_ns = gg_gateway_utc();
@@ -114,6 +120,8 @@ void gg_host_device_health(struct gg_host *h, uint32_t device, bool healthy, con
 	char title[GG_ERROR_TEXT];
 	if (!gg_gateway_live(h))
 		return; /* it is ending: that its devices lose their connection is no news */
+	if (!gg_device_enabled(device))
+		return;
 	if (!gg_health_set(device, healthy, reason))
 		return; /* as before */
 	if (healthy)

@@ -26,6 +26,8 @@ static void make_metrics(struct gg_host *h)
 	h->samples = gg_metric_counter("driver_samples_total", labels, "Samples a driver brought");
 	h->refused =
 		gg_metric_counter("driver_refused_total", labels, "Batches refused because a shard was full");
+	h->left_out = gg_metric_counter(
+		"driver_disabled_total", labels, "Samples left out: their device is disabled");
 	h->kept = gg_metric_counter("driver_kept_total", labels, "Records a driver kept in the journal");
 }
 

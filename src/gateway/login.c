@@ -4,6 +4,10 @@
  * password is then hashed by a worker (it takes a tenth of a second, on purpose). A pair of name and password
  * that was right is remembered as a keyed hash, so that a thousand devices that come back after a network
  * failure cost nothing; any change of the registry forgets them all.
+ *
+ * With SCRAM the driver runs the exchange. A name that is not known, or has no verifier, is given one that
+ * nobody can prove; it is made from the name and a secret of ours, for known names as well, so that neither
+ * the answer nor its time tells them apart.
  */
 #include "core/signals.h"
 #include "core/work.h"
@@ -35,6 +39,7 @@ struct login {
 	bool right;
 	struct gg_buf topics; /* grant.topics */
 	char id[132];         /* grant.id */
+	char verifier[GG_SCRAM_TEXT];
 	char bytes[];
 };
 
@@ -154,6 +159,28 @@ static void check_password(struct login *l)
 		answer(l, -EAGAIN);
 }
 
+/* ---- SCRAM ---- */
+
+static void give_verifier(struct login *l)
+{
+	const struct gg_registered *r = gg_registry_find(&gg_registry, l->l.user);
+	char fake[GG_SCRAM_TEXT];
+	gg_scram_fake(l->l.user, gg_str(gg_scram_secret), fake);
+	bool known = r && r->enabled && r->scram[0];
+	gg_str_copy(l->verifier, sizeof l->verifier, gg_str(known ? r->scram : fake));
+	l->grant.verifier = gg_str(l->verifier);
+	answer(l, 0);
+}
+
+/* The proof was right for the verifier that the driver was given: is it that of the entry still? */
+static void check_proved(struct login *l)
+{
+	const struct gg_registered *r = gg_registry_find(&gg_registry, l->l.user);
+	bool same = r && r->scram[0] && l->l.secret.len == strlen(r->scram) &&
+		    CRYPTO_memcmp(l->l.secret.p, r->scram, l->l.secret.len) == 0;
+	answer(l, same ? grant_to(l, r) : -EACCES);
+}
+
 /* ---- the ways to log in ---- */
 
 static void check(void *arg, int64_t number)
@@ -164,6 +191,12 @@ static void check(void *arg, int64_t number)
 	l->grant.device = GG_NONE;
 	if (!gg_limiter_allows(&limiter, l->l.peer, gg_clock_monotonic(&gg_clock_system))) {
 		answer(l, -EDQUOT);
+	} else if (l->l.step == GG_LOGIN_SCRAM_ASK) {
+		give_verifier(l);
+	} else if (l->l.step == GG_LOGIN_SCRAM_GOOD) {
+		check_proved(l);
+	} else if (l->l.step == GG_LOGIN_SCRAM_BAD) {
+		answer(l, -EACCES);
 	} else if (l->l.certificate.len && (r = gg_registry_find(&gg_registry, l->l.certificate)) &&
 		   r->certificate) {
 		answer(l, grant_to(l, r));

@@ -16,7 +16,7 @@
 
 #include <pthread.h>
 
-enum { TITLE_MAX = 1024, TITLE_ROOM = 160 };
+enum { TITLE_MAX = 1024, MESSAGE_MAX = 4096, TEXT_ROOM = 160 };
 
 static const int64_t turn_ns = 5 * GG_NS_PER_MS;
 
@@ -94,21 +94,26 @@ static struct gg_str put(char **at, struct gg_str s)
 
 static struct gg_report *copy_of(const struct gg_event_report *r, uint64_t id)
 {
-	struct gg_str kind = gg_str(r->kind), title = r->title, trace = r->trace_json;
+	struct gg_str kind = gg_str(r->kind), title = r->title, message = r->message, trace = r->trace_json;
 	title.len = gg_min_size(title.len, TITLE_MAX);
+	message.len = gg_min_size(message.len, MESSAGE_MAX);
 	if (trace.len > GG_EVENT_TRACE_MAX || here.bytes > GG_REPORT_BYTES)
 		trace.len = 0;
-	size_t room = gg_max_size(title.len, TITLE_ROOM);
-	size_t bytes = sizeof(struct gg_report) + kind.len + r->key.len + room + trace.len + 4;
+	size_t room = gg_max_size(title.len, TEXT_ROOM);
+	size_t message_room = message.len ? gg_max_size(message.len, TEXT_ROOM) : 0;
+	size_t bytes = sizeof(struct gg_report) + kind.len + r->key.len + room + message_room + trace.len + 5;
 	struct gg_report *copy = malloc(bytes);
 	if (!copy)
 		return NULL;
-	*copy = (struct gg_report){.id = id, .r = *r, .title_room = room, .bytes = bytes};
+	*copy = (struct gg_report){
+		.id = id, .r = *r, .title_room = room, .message_room = message_room, .bytes = bytes};
 	char *at = copy->text;
 	copy->r.kind = put(&at, kind).p;
 	copy->r.key = put(&at, r->key);
 	copy->r.trace_json = put(&at, trace);
 	copy->r.title = put(&at, title);
+	at = copy->text + (copy->r.title.p - copy->text) + room + 1;
+	copy->r.message = put(&at, message);
 	if (!r->time_ns)
 		copy->r.time_ns = gg_clock_utc(&gg_clock_system);
 	return copy;
@@ -121,16 +126,21 @@ static void free_report(struct gg_report *r)
 	free(r);
 }
 
+static void renew(struct gg_report *rep, struct gg_str *text, size_t room, struct gg_str fresh)
+{
+	fresh.len = gg_min_size(fresh.len, room);
+	if (fresh.len == 0)
+		return;
+	gg_str_copy(rep->text + (text->p - rep->text), fresh.len + 1, fresh);
+	text->len = fresh.len;
+}
+
 /* What it says now is what people should read. */
-static void repeat(struct gg_report *first, struct gg_str title)
+static void repeat(struct gg_report *first, const struct gg_event_report *r)
 {
 	first->more++;
-	title.len = gg_min_size(title.len, first->title_room);
-	if (title.len == 0)
-		return;
-	char *to = first->text + (first->r.title.p - first->text);
-	gg_str_copy(to, title.len + 1, title);
-	first->r.title.len = title.len;
+	renew(first, &first->r.title, first->title_room, r->title);
+	renew(first, &first->r.message, first->message_room, r->message);
 }
 
 static uint64_t take_in(struct waiting *w, struct gg_report *copy)
@@ -146,12 +156,12 @@ static uint64_t fold(struct waiting *w, const struct gg_event_report *r)
 	struct gg_report *last = w->at[w->count - 1];
 	if (last->r.clear == r->clear) {
 		if (!r->clear)
-			repeat(last, r->title);
+			repeat(last, r);
 		return last->id;
 	}
 	if (w->count == 2 && !r->clear) { /* open, clear, open */
 		free_report(w->at[--w->count]);
-		repeat(w->at[0], r->title);
+		repeat(w->at[0], r);
 		return w->at[0]->id;
 	}
 	struct gg_report *copy = copy_of(r, next_id());

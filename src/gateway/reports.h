@@ -24,7 +24,7 @@ struct gg_report {
 	uint64_t id;
 	uint64_t more;            /* reports that were folded into it */
 	struct gg_event_report r; /* its strings lie behind */
-	size_t title_room, bytes;
+	size_t title_room, message_room, bytes;
 	char text[];
 };
 

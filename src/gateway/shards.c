@@ -239,7 +239,7 @@ void gg_events_tell_rules(const struct gg_event_report *r)
 	t->r.kind = t->bytes;
 	t->r.key.p = t->bytes + kind;
 	t->r.title.p = t->bytes + kind + r->key.len;
-	t->r.trace_json = GG_STR("");
+	t->r.message = t->r.trace_json = GG_STR("");
 	if (gg_loop_post(gg_gateway.shards[0]->loop, tell, t, 0) < 0)
 		free(t);
 }

@@ -9,7 +9,9 @@
  * A listener lives on, closed, until the last of its streams has gone: it counts them.
  */
 #include "base/log.h"
+#include "base/map.h"
 #include "ganglion/metrics.h"
+#include "net/proxy.h"
 #include "net/stream_private.h"
 
 #include <arpa/inet.h>
@@ -30,6 +32,7 @@ struct gg_listener {
 	struct gg_counter *count_accepted, *count_refused;
 	int64_t window_ns; /* in which `taken` were accepted */
 	unsigned taken, streams;
+	struct gg_map addresses; /* how many streams each has; only with a limit */
 	int fd, reserve_fd;
 	uint16_t port;
 	bool closed;
@@ -48,13 +51,52 @@ static void free_if_done(struct gg_listener *l)
 	if (!l->closed || l->streams)
 		return;
 	gg_tls_unref(l->o.tls);
+	gg_map_done(&l->addresses);
 	free(l);
 }
 
-void gg_listener_lost(struct gg_listener *l)
+/* ---- connections of an address ---- */
+
+int gg_listener_admit(struct gg_stream *s)
 {
+	struct gg_listener *l = s->listener;
+	if (!l->o.max_per_address)
+		return 0;
+	struct gg_str host = gg_str(s->peer);
+	while (host.len && host.p[host.len - 1] != ':')
+		host.len--;
+	host.len -= host.len > 0;
+	host = host.len ? host : gg_str(s->peer); /* "unix" */
+	uint64_t count = gg_map_get(&l->addresses, host, 0);
+	if (count >= l->o.max_per_address) {
+		gg_count(l->count_refused, 1);
+		gg_log(GG_WARN, l->name, "too many connections from one address, turning one away",
+			GG_SV("address", host), GG_S("limit", "max_per_address"),
+			GG_I("max", l->o.max_per_address));
+		gg_stream_set_reason(s, "too many connections from its address");
+		return -EUSERS;
+	}
+	s->counted = gg_str_dup(host);
+	return s->counted && gg_map_put(&l->addresses, host, count + 1) == 0 ? 0 : -ENOMEM;
+}
+
+void gg_listener_lost(struct gg_stream *s)
+{
+	struct gg_listener *l = s->listener;
+	uint64_t count = s->counted ? gg_map_get(&l->addresses, gg_str(s->counted), 0) : 0;
+	if (count > 1)
+		gg_map_put(&l->addresses, gg_str(s->counted), count - 1);
+	else if (count)
+		gg_map_remove(&l->addresses, gg_str(s->counted));
 	l->streams--;
 	free_if_done(l);
+}
+
+void gg_listener_failed(const struct gg_stream *s, int status)
+{
+	if (status == -EPROTO || status == -EKEYREJECTED) /* who merely goes away is no news */
+		gg_log(GG_WARN, s->listener->name, "TLS handshake failed", GG_S("peer", gg_stream_peer(s)),
+			GG_S("why", s->reason ? s->reason : "protocol error"));
 }
 
 void gg_listener_opened(struct gg_stream *s)
@@ -71,6 +113,21 @@ void gg_listener_opened(struct gg_stream *s)
 
 /* ---- accepting ---- */
 
+/* The layers below what the stream brings: first a proxy's header, then TLS. */
+static int lay(struct gg_listener *l, struct gg_stream *s, bool proxied)
+{
+	struct gg_layer *tls = NULL;
+	int rc = proxied ? gg_proxy_layer_new(s, &s->layer) : gg_listener_admit(s);
+	if (rc < 0 || !l->o.tls)
+		return rc;
+	rc = gg_tls_layer_new(l->o.tls, s, NULL, &tls);
+	if (rc < 0)
+		return rc;
+	tls->below = s->layer;
+	s->layer = tls;
+	return 0;
+}
+
 /* Takes fd. */
 static void take(struct gg_listener *l, int fd)
 {
@@ -86,13 +143,13 @@ static void take(struct gg_listener *l, int fd)
 	s->peer = gg_socket_peer(fd, &s->is_local);
 	gg_socket_setup(fd, &l->o.limits);
 	s->state = GG_STREAM_HANDSHAKE;
-	if (!s->peer || (l->o.tls && gg_tls_layer_new(l->o.tls, s, NULL, &s->layer) < 0) ||
-		gg_stream_attach(s, EPOLLIN) < 0) {
+	bool proxied = s->peer && gg_network_has(l->o.proxies, l->o.proxy_count, s->peer);
+	if (!s->peer || lay(l, s, proxied) < 0 || gg_stream_attach(s, EPOLLIN) < 0) {
 		gg_stream_discard(s);
 		return;
 	}
 	gg_count(l->count_accepted, 1);
-	if (!l->o.tls)
+	if (!s->layer)
 		gg_stream_connected(s);
 }
 

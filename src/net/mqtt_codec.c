@@ -54,6 +54,7 @@ int gg_mqtt_frame(struct gg_str input, size_t max_packet, struct gg_mqtt_frame *
 	}
 	*ret_frame = (struct gg_mqtt_frame){.type = p[0] >> 4,
 		.flags = p[0] & 0x0f,
+		.padded = at > 1 && p[at] == 0,
 		.size = head + length,
 		.body = {input.p + head, length}};
 	return 0;
@@ -321,6 +322,12 @@ int gg_mqtt_decode(const struct gg_mqtt_frame *f, enum gg_mqtt_version version,
 	struct decode d = {&r, f->flags, f->type, version, ret_reason};
 	ret_packet->type = f->type;
 	decoders[f->type](&d, ret_packet);
+	if (f->type == GG_MQTT_CONNECT && !r.failed)
+		version = (enum gg_mqtt_version)ret_packet->connect.version;
+	if (f->padded && version == GG_MQTT_V5) { /* [MQTT-1.5.5-1]; 3.1.1 does not forbid it */
+		*ret_reason = GG_MQTT_MALFORMED;
+		return -EPROTO;
+	}
 	if (r.failed)
 		return -EPROTO;
 	if (gg_reader_left(&r))

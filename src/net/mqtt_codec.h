@@ -234,6 +234,7 @@ struct gg_mqtt_packet {
 /* A packet's frame: what the fixed header says (§2.1). */
 struct gg_mqtt_frame {
 	uint8_t type, flags;
+	bool padded;        /* Remaining Length has more bytes than it needs: malformed in 5.0 */
 	size_t size;        /* of the whole packet */
 	struct gg_str body; /* what follows the fixed header */
 };

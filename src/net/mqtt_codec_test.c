@@ -167,6 +167,9 @@ static void asks_for_more_until_a_packet_is_whole(void **state)
 	assert_int_equal(f.size, 7);
 	assert_int_equal(gg_mqtt_frame(in, 6, &f, &need), -E2BIG);
 	assert_int_equal(gg_mqtt_frame(capture("30 ff ff ff ff 01"), 100, &f, &need), -EPROTO);
+	refused("c0 80 00", GG_MQTT_V5, GG_MQTT_MALFORMED); /* [MQTT-1.5.5-1] */
+	refused("30 84 80 00 00 01 'a' 00", GG_MQTT_V5, GG_MQTT_MALFORMED);
+	assert_int_equal(decode("c0 80 00", GG_MQTT_V3), 0);
 	assert_int_equal(gg_mqtt_frame(capture("30 ff ff ff 7f"), 100, &f, &need), -E2BIG);
 }
 

@@ -67,11 +67,12 @@ void gg_stream_discard(struct gg_stream *s)
 	if (s->fd >= 0)
 		close(s->fd);
 	if (s->listener)
-		gg_listener_lost(s->listener);
+		gg_listener_lost(s);
 	free(s->in);
 	free(s->out);
 	free(s->peer);
 	free(s->reason);
+	free(s->counted);
 	free(s);
 }
 
@@ -174,8 +175,11 @@ static void shake_hands(struct gg_stream *s)
 		opened(s);
 	else if (rc == -EAGAIN)
 		update_events(s);
-	else
+	else {
 		gg_stream_fail(s, rc, NULL);
+		if (s->listener)
+			gg_listener_failed(s, rc);
+	}
 }
 
 void gg_stream_connected(struct gg_stream *s)

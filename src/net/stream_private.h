@@ -71,6 +71,7 @@ struct gg_stream {
 	struct gg_connecting *connecting;
 	struct gg_listener *listener;
 	char *peer, *reason;
+	char *counted; /* the address it is counted for at its listener; NULL: none */
 	int fd;
 	int status;
 	enum gg_stream_state state;
@@ -129,7 +130,14 @@ void gg_connecting_cancel(struct gg_stream *s);
 
 /* listener.c */
 void gg_listener_opened(struct gg_stream *s);
-void gg_listener_lost(struct gg_listener *l);
+/* Its handshake failed: nobody but the log will ever know of it. */
+void gg_listener_failed(const struct gg_stream *s, int status);
+void gg_listener_lost(struct gg_stream *s);
+/* Counts it for its address. Errors: -EUSERS too many from there, with the reason set. */
+int gg_listener_admit(struct gg_stream *s);
+
+/* stream_proxy.c. Errors: -ENOMEM. */
+int gg_proxy_layer_new(struct gg_stream *s, struct gg_layer **ret_layer);
 
 /* stream_tls.c; host is the name to ask for and check, NULL on a server. Errors: -ENOMEM. */
 int gg_tls_layer_new(struct gg_tls *tls, struct gg_stream *s, const char *host, struct gg_layer **ret_layer);

@@ -354,6 +354,7 @@ static const struct gg_option options[] = {
 	{0}};
 
 static const struct gg_stage_ops ops = {
+	.flags = GG_STAGE_JUDGES,
 	.add_slot = detect_add_slot,
 	.process = detect_process,
 	.tick = detect_tick,

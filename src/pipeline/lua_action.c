@@ -251,7 +251,9 @@ static void start(struct effect *f, struct gg_loop *loop)
 	int rc = f->publishes ? gg_publish_start(&f->publish) : gg_write_start(&f->write);
 	if (rc < 0)
 		finish_one(f->run, rc, f->publishes ? f->topic : gg_signal(f->write.signal)->name.p,
-			rc == -EPERM ? "it is not writable" : NULL);
+			rc == -EPERM    ? "it is not writable"
+			: rc == -EACCES ? "its device is disabled"
+					: NULL);
 }
 
 static int lua_action_run(void *self, const struct gg_trigger *t, struct gg_call *call, struct gg_error *e)

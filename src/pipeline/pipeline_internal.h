@@ -30,6 +30,7 @@ struct slot {
 	uint32_t out;    /* the signal under which it leaves; GG_NONE: it does not */
 	uint32_t from;   /* the first stage that gets it */
 	uint32_t until;  /* and the last */
+	bool judgement;  /* the output of a stage that judges */
 	char *name;      /* "device/signal", for an output with its suffixes */
 	char *out_name;  /* NULL: name */
 	struct gg_signal_info info;

@@ -95,6 +95,7 @@ int gg_stage_output_named(struct gg_pipeline *p, struct gg_str name, const struc
 	if (rc < 0)
 		return rc;
 	s->from = p->joining + 1;
+	s->judgement = (p->stages[p->joining].ops->flags & GG_STAGE_JUDGES) != 0;
 	s->info = *gg_signal(s->out);
 	*ret_slot = slot;
 	*ret_signal = s->out;
@@ -136,11 +137,13 @@ int gg_stage_becomes(struct gg_pipeline *p, const struct gg_stage_slot *slot,
 	return 0;
 }
 
+/* As add_slot(): GG_STAGE_GOES_BY the stage leaves it alone. */
 static int join_stage(struct gg_pipeline *p, uint32_t k, uint32_t slot, struct gg_error *e)
 {
 	struct stage *s = &p->stages[k];
 	struct gg_signal_info before = p->slots[slot].info;
-	struct gg_stage_slot at = {.slot = slot, .signal = before.index, .info = &before};
+	struct gg_stage_slot at = {
+		.slot = slot, .signal = before.index, .info = &before, .judgement = p->slots[slot].judgement};
 	p->joining = k;
 	int rc = s->ops->add_slot ? s->ops->add_slot(s->self, p, &at, e) : 0;
 	if (rc < 0) {
@@ -151,8 +154,9 @@ static int join_stage(struct gg_pipeline *p, uint32_t k, uint32_t slot, struct g
 			gg_error_at(e, s->at->file, s->at->line, s->at->column);
 		return rc;
 	}
-	pipeline_claim(p, k, slot);
-	return 0;
+	if (rc == 0)
+		pipeline_claim(p, k, slot);
+	return rc;
 }
 
 /* From its first stage on, until a stage replaces it by its outputs. */
@@ -163,7 +167,7 @@ static int join_slot(struct gg_pipeline *p, uint32_t slot, struct gg_error *e)
 		int rc = join_stage(p, k, slot, e);
 		if (rc < 0)
 			return rc;
-		if (p->stages[k].ops->flags & GG_STAGE_REPLACES) {
+		if (rc == 0 && (p->stages[k].ops->flags & GG_STAGE_REPLACES)) {
 			p->slots[slot].out = GG_NONE;
 			p->slots[slot].until = k;
 			return 0;

@@ -2,7 +2,9 @@
 #include "pipeline/rule_call.h"
 
 #include "base/json.h"
+#include "base/map.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 struct gg_call {
@@ -13,7 +15,7 @@ struct gg_call {
 	enum gg_severity severity;
 	uint32_t signal;
 	bool clearing;
-	char rule[64], action[32];
+	char rule[132], action[36], key[192];
 };
 
 static _Atomic unsigned under_way;
@@ -45,14 +47,51 @@ static void trace_step(const struct gg_call *c, int status, const char *text)
 	gg_buf_done(&b);
 }
 
-static void report_failure(const struct gg_call *c, int status, const char *text)
+/* ---- which actions stand as failed: only their success is worth a report ---- */
+
+static struct {
+	pthread_mutex_t lock; /* guards keys */
+	struct gg_map keys;
+	_Atomic size_t count; /* of keys: while it is 0, as it should be, a success takes no lock */
+	_Atomic bool unsure;  /* one found no memory: from then on every success is told */
+} failed = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+void gg_rule_call_failed_before(struct gg_str key)
 {
-	char key[128], title[320];
-	snprintf(key, sizeof key, "%s/%s", c->rule, c->action);
-	snprintf(title, sizeof title, "Action %s of rule %s failed: %s", c->action, c->rule,
+	pthread_mutex_lock(&failed.lock);
+	if (gg_map_put(&failed.keys, key, 1) < 0)
+		atomic_store(&failed.unsure, true);
+	atomic_store(&failed.count, failed.keys.count);
+	pthread_mutex_unlock(&failed.lock);
+}
+
+static bool was_failed(struct gg_str key)
+{
+	if (atomic_load(&failed.count) == 0)
+		return atomic_load(&failed.unsure);
+	pthread_mutex_lock(&failed.lock);
+	bool was = gg_map_remove(&failed.keys, key);
+	atomic_store(&failed.count, failed.keys.count);
+	pthread_mutex_unlock(&failed.lock);
+	return was || atomic_load(&failed.unsure);
+}
+
+struct gg_str gg_rule_call_key(
+	char *to, size_t size, struct gg_str rule, bool clearing, unsigned place, const char *action)
+{
+	int n = snprintf(
+		to, size, "%.*s/%s.%u.%s", GG_STR_ARG(rule), clearing ? "on_clear" : "do", place + 1, action);
+	return gg_str_n(to, gg_min_size((size_t)n, size - 1));
+}
+
+static void report(const struct gg_call *c, int status, const char *text)
+{
+	char title[700];
+	struct gg_str key = gg_str(c->key);
+	snprintf(title, sizeof title, "Action %s of rule %s failed: %s", strchr(c->key, '/') + 1, c->rule,
 		text && *text ? text : gg_error_name(status));
 	const struct gg_event_report r = {.kind = "action-failed",
-		.key = gg_str(key),
+		.key = key,
 		.severity = c->severity,
 		.clear = status == 0,
 		.title = gg_str(title),
@@ -61,12 +100,13 @@ static void report_failure(const struct gg_call *c, int status, const char *text
 	c->ops->event(c->ctx, &r);
 }
 
-/* Which actions have an open "action-failed" is the event store's to know: a success clears it, and clearing
- * what is not open does nothing. */
 static void finish(struct gg_call *c, int status, const char *text)
 {
 	trace_step(c, status, text);
-	report_failure(c, status, text);
+	if (status || was_failed(gg_str(c->key)))
+		report(c, status, text);
+	if (status) /* after the report: a success that comes between must not clear what is not open yet */
+		gg_rule_call_failed_before(gg_str(c->key));
 	free(c);
 	atomic_fetch_sub(&under_way, 1);
 }
@@ -76,8 +116,8 @@ void gg_call_done(struct gg_call *call, int status, const char *text)
 	finish(call, status, text);
 }
 
-bool gg_rule_call(
-	const struct gg_rule_ops *ops, void *ctx, const struct gg_rule_action *a, const struct gg_trigger *t)
+bool gg_rule_call(const struct gg_rule_ops *ops, void *ctx, const struct gg_rule_action *a, unsigned place,
+	const struct gg_trigger *t)
 {
 	struct gg_error e = {0};
 	struct gg_call *c = calloc(1, sizeof *c);
@@ -92,6 +132,7 @@ bool gg_rule_call(
 		.clearing = t->clearing};
 	gg_str_copy(c->rule, sizeof c->rule, t->rule);
 	gg_str_copy(c->action, sizeof c->action, gg_str(a->component ? a->component->name : "action"));
+	gg_rule_call_key(c->key, sizeof c->key, t->rule, t->clearing, place, c->action);
 	if (atomic_fetch_add(&under_way, 1) >= GG_RULE_CALLS) {
 		finish(c, -EAGAIN, "too many actions are under way");
 		return false;

@@ -88,11 +88,6 @@ static struct gg_str trace(struct gg_ruleset *rs, const struct instance *in, con
 	gg_json_put_str(&w, "rule", gg_str(options_of(r)->name));
 	gg_json_put_int(&w, "revision", (int64_t)rs->setup.revision);
 	gg_json_put_time(&w, "decided", t->time_ns);
-	if (options_of(r)->message) {
-		gg_buf_clear(&rs->message);
-		gg_trigger_text(&rs->message, gg_str(options_of(r)->message), t);
-		gg_json_put_str(&w, "message", gg_buf_view(&rs->message));
-	}
 	if (clearing)
 		gg_json_put_bool(&w, "cleared", true);
 	if (by)
@@ -142,6 +137,15 @@ static void set_title(
 	t->title = gg_str_trim(gg_buf_view(&rs->title));
 }
 
+static void set_message(struct gg_ruleset *rs, const struct rule *r, struct gg_trigger *t)
+{
+	if (!options_of(r)->message)
+		return;
+	gg_buf_clear(&rs->message);
+	gg_trigger_text(&rs->message, gg_str(options_of(r)->message), t);
+	t->message = gg_str_trim(gg_buf_view(&rs->message));
+}
+
 /* ---- limits ---- */
 
 static bool too_often(const struct gg_site_rule *o, struct rule *r, const struct instance *in, int64_t now_ns)
@@ -164,7 +168,7 @@ static void run_actions(
 {
 	for (size_t i = 0; i < count; i++) {
 		rs->stats.action_runs++;
-		if (!gg_rule_call(rs->setup.ops, rs->setup.ctx, &actions[i], t))
+		if (!gg_rule_call(rs->setup.ops, rs->setup.ctx, &actions[i], (unsigned)i, t))
 			rs->stats.action_refusals++;
 	}
 }
@@ -189,6 +193,7 @@ static struct gg_trigger trigger(struct gg_ruleset *rs, const struct instance *i
 		t.signal = by->signal;
 	}
 	set_title(rs, r, &t, by);
+	set_message(rs, r, &t);
 	return t;
 }
 
@@ -201,6 +206,7 @@ static uint64_t tell(struct gg_ruleset *rs, const struct instance *in, const str
 		.severity = t->severity,
 		.clear = clear,
 		.title = t->title,
+		.message = t->message,
 		.device = info ? info->device
 			  : by ? by->device
 			       : GG_NONE,

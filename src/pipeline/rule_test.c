@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "core/signals.h"
+#include "pipeline/rule_call.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,25 +15,31 @@
 
 /* What the ruleset did to the world. */
 static struct {
-	unsigned opened, cleared, ran, failed, traced;
-	char key[64], title[128], trace[4096], step[512];
+	unsigned opened, cleared, ran, failed, mended, traced;
+	char key[64], title[128], message[128], failures[512], trace[4096], step[512];
 	struct gg_trigger trigger;
 	struct gg_call *held;
 	int answer; /* of the action */
 	bool hold;
+	const struct gg_rule_action *only; /* the one that answers so; NULL = all */
 } world;
 
 static uint64_t on_event(void *ctx, const struct gg_event_report *r)
 {
 	(void)ctx;
 	if (strcmp(r->kind, "rule") != 0) {
+		size_t len = strlen(world.failures);
 		world.failed += !r->clear;
+		world.mended += r->clear;
+		snprintf(world.failures + len, sizeof world.failures - len, "%s%.*s ", r->clear ? "-" : "+",
+			GG_STR_ARG(r->key));
 		return 0;
 	}
 	world.opened += !r->clear;
 	world.cleared += r->clear;
 	gg_str_copy(world.key, sizeof world.key, r->key);
 	gg_str_copy(world.title, sizeof world.title, r->title);
+	gg_str_copy(world.message, sizeof world.message, r->message);
 	gg_str_copy(world.trace, sizeof world.trace, r->trace_json);
 	return 40 + world.opened;
 }
@@ -49,10 +56,9 @@ static int on_run(void *ctx, const struct gg_rule_action *a, const struct gg_tri
 	struct gg_error *e)
 {
 	(void)ctx;
-	(void)a;
 	world.ran++;
 	world.trigger = *t;
-	if (world.answer)
+	if (world.answer && (!world.only || a == world.only))
 		return gg_error_set(e, world.answer, "no such device");
 	if (world.hold)
 		world.held = call;
@@ -304,6 +310,66 @@ static void an_action_that_fails_is_an_event_and_a_step_of_the_trace(void **stat
 	gg_ruleset_free(rs);
 }
 
+static void only_the_success_of_what_had_failed_is_reported(void **state)
+{
+	(void)state;
+	const struct gg_site_rule r = {.name = "warm", .enabled = true, .when = "boiler/temperature > 95"};
+	struct gg_ruleset *rs = make(&r, 1);
+	for (int i = 0; i < 10; i++)
+		feed(rs, "boiler/temperature", i % 2 ? 90 : 96, 1 + i);
+	assert_int_equal(world.ran, 10);
+	assert_string_equal(world.failures, "");
+	world.answer = -ENOENT;
+	feed(rs, "boiler/temperature", 96, 20);
+	world.answer = 0;
+	for (int i = 0; i < 10; i++)
+		feed(rs, "boiler/temperature", i % 2 ? 96 : 90, 21 + i);
+	assert_string_equal(world.failures, "+warm/do.1.action -warm/do.1.action ");
+	/* As at a restart: the book of events has one that is open. */
+	gg_rule_call_failed_before(GG_STR("warm/on_clear.1.action"));
+	feed(rs, "boiler/temperature", 90, 40);
+	assert_int_equal(world.mended, 2);
+	gg_ruleset_free(rs);
+}
+
+static void two_actions_of_a_kind_fail_and_recover_each_for_itself(void **state)
+{
+	(void)state;
+	static const struct gg_rule_action two[2] = {{0}};
+	const struct gg_site_rule o = {.name = "twice", .enabled = true, .when = "boiler/temperature > 95"};
+	const struct gg_rule r = {.options = &o, .actions = two, .action_count = 2};
+	const struct gg_ruleset_setup setup = {.ops = &ops};
+	struct gg_ruleset *rs = NULL;
+	memset(&world, 0, sizeof world);
+	assert_int_equal(gg_ruleset_new(&r, 1, &setup, &rs, NULL), 0);
+	for (uint32_t i = 0; i < gg_signal_count(); i++)
+		gg_ruleset_add_signal(rs, gg_signal(i));
+	world.answer = -ENOENT;
+	world.only = &two[1];
+	feed(rs, "boiler/temperature", 96, 1);
+	feed(rs, "boiler/temperature", 90, 2);
+	assert_string_equal(world.failures, "+twice/do.2.action ");
+	world.only = &two[0];
+	feed(rs, "boiler/temperature", 96, 3);
+	assert_string_equal(world.failures, "+twice/do.2.action +twice/do.1.action -twice/do.2.action ");
+	gg_ruleset_free(rs);
+}
+
+static void a_rules_message_is_the_events_text(void **state)
+{
+	(void)state;
+	const struct gg_site_rule r = {.name = "hot",
+		.enabled = true,
+		.when = "boiler/temperature > 95",
+		.title = "too hot",
+		.message = "{title}: {signal} is at {value} {unit}, look at the burner"};
+	struct gg_ruleset *rs = make(&r, 1);
+	feed(rs, "boiler/temperature", 96.5, 1);
+	assert_string_equal(world.title, "too hot");
+	assert_string_equal(world.message, "too hot: boiler/temperature is at 96.5 degC, look at the burner");
+	gg_ruleset_free(rs);
+}
+
 static void a_result_may_come_after_the_ruleset_has_gone(void **state)
 {
 	(void)state;
@@ -511,6 +577,9 @@ int main(void)
 		cmocka_unit_test(limits_say_how_often),
 		cmocka_unit_test(silence_is_noticed_by_time_alone),
 		cmocka_unit_test(an_action_that_fails_is_an_event_and_a_step_of_the_trace),
+		cmocka_unit_test(only_the_success_of_what_had_failed_is_reported),
+		cmocka_unit_test(two_actions_of_a_kind_fail_and_recover_each_for_itself),
+		cmocka_unit_test(a_rules_message_is_the_events_text),
 		cmocka_unit_test(a_result_may_come_after_the_ruleset_has_gone),
 		cmocka_unit_test(follows_events_of_other_kinds),
 		cmocka_unit_test(goes_on_from_its_checkpoint),

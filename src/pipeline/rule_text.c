@@ -56,6 +56,8 @@ static bool put_word(struct gg_buf *to, struct gg_str word, const struct gg_trig
 		gg_buf_str(to, t->rule);
 	else if (gg_str_is(word, "title"))
 		gg_buf_str(to, t->title);
+	else if (gg_str_is(word, "message"))
+		gg_buf_str(to, t->message);
 	else if (gg_str_is(word, "severity"))
 		gg_buf_str(to, gg_str(severities[t->severity]));
 	else if (gg_str_is(word, "device"))
@@ -95,29 +97,6 @@ void gg_trigger_text(struct gg_buf *to, struct gg_str template_text, const struc
 	}
 }
 
-static void json_value(struct gg_json_writer *w, const struct gg_trigger *t)
-{
-	switch (t->sample.type) {
-	case GG_TYPE_BOOL:
-		gg_json_bool(w, t->sample.v.b);
-		return;
-	case GG_TYPE_INT:
-		gg_json_int(w, t->sample.v.i);
-		return;
-	case GG_TYPE_UINT:
-		gg_json_uint(w, t->sample.v.u);
-		return;
-	case GG_TYPE_FLOAT:
-		gg_json_float(w, t->sample.v.f);
-		return;
-	case GG_TYPE_STRING:
-		gg_json_string(w, t->text);
-		return;
-	default:
-		gg_json_null(w);
-	}
-}
-
 void gg_trigger_json(struct gg_buf *to, const struct gg_trigger *t)
 {
 	struct gg_json_writer w = gg_json_writer(to);
@@ -126,6 +105,8 @@ void gg_trigger_json(struct gg_buf *to, const struct gg_trigger *t)
 	gg_json_put_str(&w, "state", t->clearing ? GG_STR("cleared") : GG_STR("open"));
 	gg_json_put_str(&w, "severity", gg_str(severities[t->severity]));
 	gg_json_put_str(&w, "title", t->title);
+	if (t->message.len)
+		gg_json_put_str(&w, "message", t->message);
 	if (t->event) {
 		/* as text: JavaScript's numbers end at 2^53 */
 		char id[24];
@@ -135,7 +116,7 @@ void gg_trigger_json(struct gg_buf *to, const struct gg_trigger *t)
 	if (t->signal != GG_NONE) {
 		gg_json_put_str(&w, "signal", signal_of(t));
 		gg_json_key(&w, GG_STR("value"));
-		json_value(&w, t);
+		gg_sample_json(&w, &t->sample, t->text);
 		if (*unit_of(t))
 			gg_json_put_str(&w, "unit", gg_str(unit_of(t)));
 		gg_json_put_time(&w, "sample_time", t->sample.time_ns);

@@ -85,6 +85,7 @@ struct window_give {
 struct window {
 	int64_t every_ns, size_ns, gap_ns, late_ns;
 	int by, empty;
+	bool scores; /* what a detector gives is put into windows too */
 	struct gg_strings give;
 	struct window_give gives[WINDOW_GIVES];
 	uint32_t give_count;

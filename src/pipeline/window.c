@@ -142,6 +142,8 @@ static int window_add_slot(
 	void *self, struct gg_pipeline *p, const struct gg_stage_slot *slot, struct gg_error *e)
 {
 	struct window *w = self;
+	if (slot->judgement && !w->scores)
+		return GG_STAGE_GOES_BY;
 	struct window_slot *s = GG_SLOT_ADD(&w->slots, slot->slot, struct window_slot);
 	if (!s)
 		return gg_error_set(e, -ENOMEM, "out of memory");
@@ -238,9 +240,14 @@ void window_emit(
 static void window_process(void *self, struct gg_flow *flow)
 {
 	struct window *w = self;
+	uint32_t n = 0;
 	for (uint32_t i = 0; i < flow->count; i++) {
 		const struct gg_sample *sample = &flow->samples[i];
-		struct window_slot *s = GG_SLOT(&w->slots, flow->slots[i], struct window_slot);
+		struct window_slot *s = GG_SLOT_FIND(&w->slots, flow->slots[i], struct window_slot);
+		if (!s) {
+			gg_flow_move(flow, n++, i);
+			continue;
+		}
 		if (sample->quality != GG_BAD && !gg_type_is_number(sample->type)) {
 			gg_flow_dropped(flow, GG_DROP_TYPE, 1);
 			continue;
@@ -249,7 +256,7 @@ static void window_process(void *self, struct gg_flow *flow)
 		int64_t due = window_slot_due(w, s);
 		w->due_ns = due < w->due_ns ? due : w->due_ns;
 	}
-	flow->count = 0;
+	flow->count = n;
 }
 
 static int64_t window_due(const void *self)
@@ -379,6 +386,10 @@ static const struct gg_option options[] = {
 		.help = "How long a window waits for samples that come late"),
 	GG_OPTION(struct window, empty, CHOICE, .def = "nothing", .choices = empties,
 		.help = "What is told of a window without samples"),
+	GG_OPTION(struct window, scores, BOOL, .def = "false",
+		.help = "Are what a detector before it gives (.score, .low, .high) put into windows too? "
+			"They "
+			"go by as they are otherwise"),
 	{0}};
 
 static const struct gg_stage_ops ops = {

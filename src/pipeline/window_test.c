@@ -241,6 +241,34 @@ static void wild_times_do_no_harm(void **state)
 	}
 }
 
+static void lets_what_a_detector_gives_go_by(void **state)
+{
+	(void)state;
+	struct bed b;
+	static const char *const stages[] = {
+		"stages: [{ detect: { every_sample: true, give: score } }, { window: 4s }]",
+		"stages: [{ detect: { every_sample: true, give: score } }, { window: { every: 4s, scores: "
+		"true } }]"};
+	for (int windowed = 0; windowed < 2; windowed++) {
+		char yaml[200];
+		snprintf(yaml, sizeof yaml, "select: 'gb/*'\n%s", stages[windowed]);
+		bed_init(&b, windowed ? "gob" : "goa", yaml);
+		if (!b.pipeline)
+			fail_msg("%s", b.error.text);
+		for (int i = 0; i < 8; i++)
+			bed_feed(&b, "gb/a", i, i);
+		unsigned scores = 0;
+		while (bed_take(&b, windowed ? "gob/gb/a.score" : "goa/gb/a.score"))
+			scores++;
+		assert_int_equal(scores, windowed ? 0 : 8);
+		assert_near(bed_value(&b, windowed ? "gob/gb/a.mean" : "goa/gb/a.mean"), 1.5);
+		assert_int_equal(
+			bed_take(&b, windowed ? "gob/gb/a.score.mean" : "goa/gb/a.score.mean") != NULL,
+			windowed);
+		bed_done(&b);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -255,6 +283,7 @@ int main(void)
 		TEST(empty_windows_are_told_as_asked_and_only_so_many),
 		TEST(bad_samples_make_the_result_uncertain),
 		TEST(wild_times_do_no_harm),
+		TEST(lets_what_a_detector_gives_go_by),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

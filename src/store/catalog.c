@@ -28,6 +28,7 @@ static const char *const scripts[] = {
 	"CREATE TABLE revisions (number INTEGER PRIMARY KEY AUTOINCREMENT, created_ns INTEGER NOT NULL,"
 	" author TEXT NOT NULL, comment TEXT NOT NULL, text TEXT NOT NULL);"
 	"CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
+	"ALTER TABLE events ADD COLUMN message TEXT NOT NULL DEFAULT ''",
 };
 
 int gg_catalog_open(const char *path, struct gg_catalog **ret_catalog, struct gg_error *e)

@@ -52,7 +52,7 @@ enum gg_event_state { GG_EVENT_OPEN, GG_EVENT_ACKNOWLEDGED, GG_EVENT_CLEARED };
 
 struct gg_event_row {
 	uint64_t id;
-	struct gg_str kind, key, title, device, signal, trace_json, acknowledged_by;
+	struct gg_str kind, key, title, message, device, signal, trace_json, acknowledged_by;
 	enum gg_severity severity;
 	enum gg_event_state state;
 	uint64_t count;                                             /* how often it was reported while open */

@@ -7,7 +7,7 @@
 #include "store/catalog_private.h"
 
 #define EVENT_HEAD    "id, kind, key, severity, state, title, device, signal"
-#define EVENT_TAIL    "count, opened_ns, updated_ns, acknowledged_ns, acknowledged_by, cleared_ns"
+#define EVENT_TAIL    "count, opened_ns, updated_ns, acknowledged_ns, acknowledged_by, cleared_ns, message"
 #define EVENT_COLUMNS EVENT_HEAD ", trace, " EVENT_TAIL
 
 static struct gg_event_row event_row(sqlite3_stmt *s)
@@ -26,7 +26,8 @@ static struct gg_event_row event_row(sqlite3_stmt *s)
 		.updated_ns = sqlite3_column_int64(s, 11),
 		.acknowledged_ns = sqlite3_column_int64(s, 12),
 		.acknowledged_by = gg_sql_column(s, 13),
-		.cleared_ns = sqlite3_column_int64(s, 14)};
+		.cleared_ns = sqlite3_column_int64(s, 14),
+		.message = gg_sql_column(s, 15)};
 }
 
 /* Runs a statement that returns (id, count) of the row it changed. 0 in *ret_id when there was none. */
@@ -85,13 +86,14 @@ int gg_catalog_put_event(struct gg_catalog *c, const struct gg_event_row *e)
 	return gg_catalog_change(c,
 		gg_catalog_begin(c,
 			"INSERT INTO events (" EVENT_COLUMNS
-			") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)"
+			") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)"
 			" ON CONFLICT (id) DO UPDATE SET severity=?4, state=?5, title=?6, trace=?9, "
 			"count=?10,"
-			" updated_ns=?12, acknowledged_ns=?13, acknowledged_by=?14, cleared_ns=?15",
-			"ussiissssuiiisi", e->id, e->kind, e->key, (int64_t)e->severity, (int64_t)e->state,
+			" updated_ns=?12, acknowledged_ns=?13, acknowledged_by=?14, cleared_ns=?15, "
+			"message=?16",
+			"ussiissssuiiisis", e->id, e->kind, e->key, (int64_t)e->severity, (int64_t)e->state,
 			e->title, e->device, e->signal, e->trace_json, e->count, e->opened_ns, e->updated_ns,
-			e->acknowledged_ns, e->acknowledged_by, e->cleared_ns),
+			e->acknowledged_ns, e->acknowledged_by, e->cleared_ns, e->message),
 		false);
 }
 

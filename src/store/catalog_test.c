@@ -204,6 +204,29 @@ static void what_is_changed_together_is_one_transaction(void **state)
 	assert_int_equal(count, 2);
 }
 
+static void message_text(GG_UNUSED void *arg, const struct gg_event_row *e)
+{
+	snprintf(text, sizeof text, "%.*s: %.*s", GG_STR_ARG(e->title), GG_STR_ARG(e->message));
+}
+
+static void the_message_of_an_event_is_kept_and_renewed(void **state)
+{
+	struct fixture *f = *state;
+	struct gg_event_row e = {.id = 7,
+		.kind = GG_STR("rule"),
+		.key = GG_STR("hot"),
+		.title = GG_STR("hot"),
+		.message = GG_STR("look at the burner")};
+	assert_int_equal(gg_catalog_put_event(f->c, &e), 0);
+	reopen(f);
+	assert_int_equal(gg_catalog_event(f->c, 7, message_text, NULL), 0);
+	assert_string_equal(text, "hot: look at the burner");
+	e.message = GG_STR("the burner is off");
+	assert_int_equal(gg_catalog_put_event(f->c, &e), 0);
+	assert_int_equal(gg_catalog_event(f->c, 7, message_text, NULL), 0);
+	assert_string_equal(text, "hot: the burner is off");
+}
+
 static void cursors_are_kept(void **state)
 {
 	struct fixture *f = *state;
@@ -282,6 +305,7 @@ int main(void)
 		TEST(an_event_is_open_once_until_cleared),
 		TEST(forgets_by_age_and_number_but_nothing_open),
 		TEST(what_is_changed_together_is_one_transaction),
+		TEST(the_message_of_an_event_is_kept_and_renewed),
 		TEST(cursors_are_kept),
 		TEST(tokens_revisions_and_meta_are_kept),
 		TEST(a_newer_file_is_refused_in_words),

@@ -15,7 +15,7 @@ static const char no_catalog[] =
 	"CREATE TEMP VIEW devices AS SELECT '' AS id, '' AS title, '' AS labels, 0 AS enabled, '' AS created,"
 	" '' AS last_seen WHERE 0;"
 	"CREATE TEMP VIEW events AS SELECT 0 AS id, '' AS kind, '' AS key, '' AS severity, '' AS state, '' "
-	"AS title,"
+	"AS title, '' AS message,"
 	" '' AS device, '' AS signal, 0 AS count, '' AS opened, '' AS updated, '' AS acknowledged,"
 	" '' AS acknowledged_by, '' AS cleared, '' AS trace WHERE 0";
 
@@ -25,7 +25,7 @@ static const char views[] =
 	"CREATE TEMP VIEW events AS SELECT id, kind, key,"
 	" CASE severity WHEN 0 THEN 'information' WHEN 1 THEN 'warning' ELSE 'critical' END AS severity,"
 	" CASE state WHEN 0 THEN 'open' WHEN 1 THEN 'acknowledged' ELSE 'cleared' END AS state, title, "
-	"device, signal,"
+	"message, device, signal,"
 	" count, gg_time(opened_ns) AS opened, gg_time(updated_ns) AS updated,"
 	" gg_time(acknowledged_ns) AS acknowledged, acknowledged_by, gg_time(cleared_ns) AS cleared, trace"
 	" FROM main.events";

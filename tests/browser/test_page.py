@@ -80,6 +80,7 @@ class PageTest(unittest.TestCase):
         self.log_in()
         self.publish("press-1/temperature", 95)
         self.see("#events", "press-1/temperature is 95")
+        self.see("#events .message", "Press 1 is too hot")
         self.see("#sentence", "1 critical event is open")
         self.browser.click("#events .open")
         self.see("#events .trace", "press-1/temperature")

@@ -15,7 +15,8 @@ import time
 import unittest
 
 FILE_TIMEOUT_S = 900
-LONGEST_FIRST = ["test_api", "test_hostile", "test_uplink", "test_demo", "test_mqtt_features", "test_http"]
+LONGEST_FIRST = ["test_api", "test_hostile", "test_mqtt_hostile", "test_uplink", "test_demo", "test_mqtt_features",
+                 "test_http"]
 
 
 class Result(unittest.TextTestResult):

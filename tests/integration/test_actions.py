@@ -115,7 +115,23 @@ class Actions(unittest.TestCase):
                 "url": f"http://127.0.0.1:{slow.port}/", "retries": 0, "timeout": "200ms"}}]}})
         self.client.say("oven/a", "1")
         titles = {e["key"]: e["title"] for e in self.events("action-failed", 2)}
-        self.assertEqual(set(titles), {"gone/webhook", "slow/webhook"})
+        self.assertEqual(set(titles), {"gone/do.1.webhook", "slow/do.1.webhook"})
+
+    def test_two_webhooks_of_a_rule_fail_and_recover_each_for_itself(self):
+        ops = self.receiver(404, 204)
+        dead = free_port()
+        self.begin({"hot": {"when": "oven/a > 10", "do": [
+            {"webhook": {"url": f"http://127.0.0.1:{ops.port}/"}},
+            {"webhook": {"url": f"http://127.0.0.1:{dead}/", "retries": 0}}]}})
+        self.client.say("oven/a", "11")
+        self.assertEqual({e["key"] for e in self.events("action-failed", 2)}, {"hot/do.1.webhook", "hot/do.2.webhook"})
+        self.gateway.restart()
+        self.client = Client(self.gateway.mqtt_port)
+        self.addCleanup(self.client.leave)
+        for value in ("9", "12"):
+            self.client.say("oven/a", value)
+        self.assertEqual(self.events("action-failed", 1, state=2)[0]["key"], "hot/do.1.webhook")
+        self.assertEqual([e["key"] for e in self.events("action-failed", 1, state=0)], ["hot/do.2.webhook"])
 
     def test_a_redirect_is_not_followed(self):
         ops = self.receiver(302, 200)
@@ -168,6 +184,20 @@ class Actions(unittest.TestCase):
         late.listen("alarms/#", 2)
         self.assertEqual(late.wait_for(1), [("alarms/oven-1", b"120", 2)])
 
+    def test_a_wrong_formula_keeps_back_its_own_write_only(self):
+        self.begin({"hot": {"when": "oven/a > 0", "do": [
+            {"write": {"oven/first": "= {value} *", "oven/fan": "= {value} * 2"}}]}})
+        device = Client(self.gateway.mqtt_port)
+        self.addCleanup(device.leave)
+        device.listen("commands/oven/#", 1)
+        for name in ("first", "fan"):
+            self.client.say(f"oven/{name}", "1")
+        self.client.say("oven/a", "21")
+        self.assertEqual([(t, float(p)) for t, p, _ in device.wait_for(1)], [("commands/oven/fan", 42.0)])
+        failed = self.events("action-failed", 1)[0]
+        self.assertIn("oven/first: ", failed["title"])
+        self.assertNotIn("oven/fan", failed["title"])
+
     def test_a_write_to_what_is_not_there_becomes_an_event(self):
         self.begin({"hot": {"when": "oven/a > 0", "do": [{"write": {"nobody/x": "1"}}]}})
         self.client.say("oven/a", "1")
@@ -208,7 +238,7 @@ class Actions(unittest.TestCase):
         listener.wait_for(1)
         self.assertLess(time.monotonic() - began, 3)
         self.assertEqual({e["key"] for e in self.events("action-failed", 3)},
-                         {"wrong/lua", "wild/lua", "greedy/lua"})
+                         {"wrong/do.1.lua", "wild/do.1.lua", "greedy/do.1.lua"})
         if not BUILD.endswith(("asan", "tsan")):
             self.assertLess(self.gateway.rss_mib(), 200)
 

@@ -41,7 +41,7 @@ struct bed {
 
 static const struct gg_component *const bed_components[] = {&gg_stage_normalise, &gg_stage_deadband,
 	&gg_stage_change, &gg_stage_range, &gg_stage_rate, &gg_stage_duplicate, &gg_stage_throttle,
-	&gg_stage_window, &gg_stage_detect, NULL};
+	&gg_stage_window, &gg_stage_detect, &gg_stage_compute, &gg_stage_lua, NULL};
 
 static inline int64_t bed_ns(double s)
 {

@@ -6,14 +6,14 @@
  *
  * A value is a template (see gg_trigger_text()); one that begins with '=' is a formula over it. What it means
  * follows from the signal's type: on, off, true, false for a switch, a number, or a text. All writes of a run
- * go out at once; the call ends when the last has been answered, with the first thing that went wrong. A run
+ * go out at once, and each stands for itself: a wrong formula, or a signal that is not there, keeps back its
+ * own write and no other. The call ends when the last has been answered and names all that went wrong. A run
  * owns its memory and knows nothing of the instance, so an instance may go while writes are under way.
+ * Everything of a run happens on one thread: the loop on which the rules are.
  */
 #include "actions/write/write.h"
 
 #include "base/buf.h"
-
-#include <stdatomic.h>
 
 enum { MOST = 64 };
 
@@ -30,14 +30,15 @@ struct one {
 	struct gg_write write;
 	struct gg_buf text; /* of its value */
 	struct run *run;
+	bool ready;
 };
 
 struct run {
 	struct gg_call *call;
 	size_t count;
-	_Atomic unsigned left;
-	_Atomic int status;
-	char reason[300];
+	unsigned left, failed;
+	int status; /* of the first that failed */
+	char reason[400];
 	struct one ones[];
 };
 
@@ -48,15 +49,25 @@ static void run_free(struct run *r)
 	free(r);
 }
 
+static void note_failure(struct run *r, int status, const char *what)
+{
+	size_t len = strlen(r->reason);
+	if (!r->status)
+		r->status = status;
+	snprintf(r->reason + len, sizeof r->reason - len, "%s%s", r->failed++ ? "; " : "", what);
+}
+
 static void finish_one(struct run *r, int status, const char *name, const char *reason)
 {
-	int none = 0;
-	if (status < 0 && atomic_compare_exchange_strong(&r->status, &none, status))
-		snprintf(r->reason, sizeof r->reason, "%s: %s", name,
+	char what[300];
+	if (status < 0) {
+		snprintf(what, sizeof what, "%s: %s", name,
 			reason && *reason ? reason : gg_error_name(status));
-	if (atomic_fetch_sub(&r->left, 1) != 1)
+		note_failure(r, status, what);
+	}
+	if (--r->left)
 		return;
-	gg_call_done(r->call, atomic_load(&r->status), atomic_load(&r->status) ? r->reason : NULL);
+	gg_call_done(r->call, r->status, r->status ? r->reason : NULL);
 	run_free(r);
 }
 
@@ -163,6 +174,19 @@ static int prepare(const struct target *t, const struct gg_trigger *by, struct o
 	return 0;
 }
 
+/* What can't be prepared is noted and left out. */
+static void prepare_all(struct run *r, const struct target *targets, const struct gg_trigger *by)
+{
+	for (size_t i = 0; i < r->count; i++) {
+		struct gg_error e = {0};
+		r->ones[i].run = r;
+		int rc = prepare(&targets[i], by, &r->ones[i], &e);
+		r->ones[i].ready = rc == 0;
+		if (rc < 0)
+			note_failure(r, rc, e.text[0] ? e.text : targets[i].signal);
+	}
+}
+
 static void start(struct one *one, struct gg_loop *loop)
 {
 	one->write.loop = loop;
@@ -170,32 +194,31 @@ static void start(struct one *one, struct gg_loop *loop)
 	int rc = gg_write_start(&one->write);
 	if (rc < 0)
 		finish_one(one->run, rc, gg_signal(one->write.signal)->name.p,
-			rc == -EPERM ? "it is not writable" : NULL);
+			rc == -EPERM    ? "it is not writable"
+			: rc == -EACCES ? "its device is disabled"
+					: NULL);
 }
 
 static int write_run(void *self, const struct gg_trigger *t, struct gg_call *call, struct gg_error *e)
 {
 	const struct write *w = self;
-	const struct target *targets = w->values.items;
 	struct gg_loop *loop = gg_host_loop(w->host);
 	struct run *r = calloc(1, sizeof *r + w->values.count * sizeof r->ones[0]);
 	if (!r)
 		return gg_error_set(e, -ENOMEM, "out of memory");
 	r->call = call;
 	r->count = w->values.count;
-	int rc = 0;
-	for (size_t i = 0; rc == 0 && i < r->count; i++) {
-		r->ones[i].run = r;
-		rc = prepare(&targets[i], t, &r->ones[i], e);
-	}
-	if (rc < 0) {
+	prepare_all(r, w->values.items, t);
+	if (r->failed == r->count) {
+		int rc = gg_error_set(e, r->status, "%s", r->reason);
 		run_free(r);
 		return rc;
 	}
 	/* One more than there are, so that the run stays until all have been started. */
-	atomic_store(&r->left, (unsigned)r->count + 1);
+	r->left = (unsigned)r->count - r->failed + 1;
 	for (size_t i = 0; i < r->count; i++)
-		start(&r->ones[i], loop);
+		if (r->ones[i].ready)
+			start(&r->ones[i], loop);
 	finish_one(r, 0, NULL, NULL);
 	return 0;
 }

@@ -141,6 +141,31 @@ static void says_what_it_can_not_write(void **state)
 	free(self);
 }
 
+static void a_wrong_formula_keeps_back_its_own_write_only(void **state)
+{
+	(void)state;
+	struct target t[] = {{"press-2/burner", "off"}, {"press-2/limit", "= {value} *"},
+		{"press-9/gone", "1"}, {"press-2/steps", "= {value} - 0.5"}};
+	struct gg_many many = {t, GG_COUNT(t)};
+	void *self = make(&gg_action_write, &many, sizeof many, "values");
+	struct gg_call call = {0};
+	struct gg_trigger by = trigger();
+	assert_int_equal(gg_action_write.action->run(self, &by, &call, NULL), 0);
+	assert_int_equal(write_count, 2);
+	assert_int_equal(writes[0]->value.type, GG_TYPE_BOOL);
+	assert_int_equal(writes[1]->value.v.i, 96);
+	writes[0]->done(writes[0], 0, NULL);
+	assert_int_equal(call.done, 0);
+	writes[1]->done(writes[1], -EIO, "no answer");
+	assert_int_equal(call.done, 1);
+	assert_int_equal(call.status, -EINVAL);
+	assert_non_null(strstr(call.text, "press-2/limit: "));
+	assert_non_null(strstr(call.text, "; there is no signal 'press-9/gone'"));
+	assert_non_null(strstr(call.text, "; press-2/steps: no answer"));
+	assert_null(strstr(call.text, "burner"));
+	free(self);
+}
+
 static void publishes_by_template_or_as_json(void **state)
 {
 	(void)state;
@@ -182,6 +207,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(writes_values_as_the_signals_want_them),
 		TEST(says_what_it_can_not_write),
+		TEST(a_wrong_formula_keeps_back_its_own_write_only),
 		TEST(publishes_by_template_or_as_json),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);

@@ -194,6 +194,8 @@ static void poll(struct gg_timer *t)
 {
 	struct machine *m = GG_CONTAINER(t, struct machine, timer);
 	gg_timer_start(t->loop, t, m->poll_ns, poll);
+	if (!gg_device_enabled(m->device))
+		return;
 	if (m->held)
 		gg_count(m->skipped, 1); /* no room: what came now could not go on */
 	else if (m->under_way)

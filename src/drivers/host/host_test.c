@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The parsers, and the driver against a host of this file's own on a machine made of files. */
-#include "check.h"
+/* The parsers, and the driver on a machine made of files. */
+#include "driver_host.h"
 
-#include "core/loop.h"
-#include "core/signals.h"
 #include "drivers/host/host.h"
 #include "drivers/host/host_codec.h"
 
@@ -69,95 +67,6 @@ static void makes_names_that_a_signal_may_have(void **state)
 	assert_string_equal(name, "Soc_die__1_a");
 	gg_machine_zone_name(GG_STR("\n"), name);
 	assert_string_equal(name, "zone");
-}
-
-/* ---- the host ---- */
-
-struct gg_host {
-	struct gg_loop *loop;
-	struct gg_clock_manual clock;
-	bool full, hanging; /* no room in the shard; no worker comes back */
-	unsigned refused, batches;
-	struct gg_sample latest[64];
-	uint32_t count;
-	void (*work)(void *arg), (*done)(void *arg);
-	void *arg; /* of the look that hangs */
-	bool told, healthy;
-	char reason[160];
-};
-
-static struct gg_host host;
-
-const char *gg_host_name(const struct gg_host *h)
-{
-	(void)h;
-	return "gateway";
-}
-
-struct gg_loop *gg_host_loop(const struct gg_host *h)
-{
-	return h->loop;
-}
-
-const struct gg_clock *gg_host_clock(const struct gg_host *h)
-{
-	return &h->clock.clock;
-}
-
-int gg_host_device(struct gg_host *h, struct gg_str id, uint32_t *ret_device)
-{
-	(void)h;
-	return gg_device_make(id, ret_device);
-}
-
-int gg_host_signal(struct gg_host *h, uint32_t device, struct gg_str name, const struct gg_signal_spec *spec,
-	uint32_t *ret_signal)
-{
-	(void)h;
-	return gg_signal_make(device, name, spec, ret_signal);
-}
-
-void gg_host_device_health(struct gg_host *h, uint32_t device, bool healthy, const char *reason)
-{
-	(void)device;
-	h->told = true;
-	h->healthy = healthy;
-	gg_str_copy(h->reason, sizeof h->reason, gg_str(reason));
-}
-
-int gg_host_submit_take(struct gg_host *h, struct gg_batch *b)
-{
-	int rc = h->full ? -EAGAIN : 0;
-	if (rc == 0) {
-		h->batches++;
-		h->count = b->count;
-		memcpy(h->latest, b->samples, b->count * sizeof *b->samples);
-	} else {
-		h->refused++;
-	}
-	gg_batch_unref(b);
-	return rc;
-}
-
-static void come_back(void)
-{
-	host.hanging = false;
-	host.work(host.arg);
-	host.done(host.arg);
-}
-
-static void run_work(void *arg, int64_t number)
-{
-	(void)arg, (void)number;
-	come_back();
-}
-
-int gg_host_work(struct gg_host *h, void (*work)(void *arg), void (*done)(void *arg), void *arg)
-{
-	h->work = work;
-	h->done = done;
-	h->arg = arg;
-	return h->hanging ? 0 : gg_loop_post(h->loop, run_work, NULL, 0);
 }
 
 /* ---- the machine ---- */
@@ -254,13 +163,12 @@ static int set_up(void **state)
 {
 	(void)state;
 	memset(&host, 0, sizeof host);
-	host.loop = gg_loop_new("test", 100);
-	gg_clock_manual_init(&host.clock, 1893456000 * GG_NS_PER_S);
+	assert_int_equal(driver_host_begin("gateway", 1893456000 * GG_NS_PER_S), 0);
 	make_machine();
 	self = make_instance("100ms", root);
 	struct gg_error e = {0};
 	assert_int_equal(driver->init(self, &host, &e), 0);
-	return host.loop ? 0 : -1;
+	return 0;
 }
 
 static void end_instance(void)
@@ -277,7 +185,7 @@ static int tear_down(void **state)
 	if (self)
 		end_instance();
 	gg_loop_turn(host.loop, 0); /* a look that is on its way back */
-	gg_loop_free(host.loop);
+	driver_host_end();
 	gg_arena_done(&arena);
 	return 0;
 }
@@ -286,14 +194,6 @@ static void start(void)
 {
 	struct gg_error e = {0};
 	assert_int_equal(driver->start(self, &e), 0);
-}
-
-static void turn_until(bool (*done)(void))
-{
-	int64_t end = gg_clock_monotonic(&gg_clock_system) + 10 * GG_NS_PER_S;
-	while (!done() && gg_clock_monotonic(&gg_clock_system) < end)
-		gg_loop_turn(host.loop, 10 * GG_NS_PER_MS);
-	assert_true(done());
 }
 
 static bool batch_is_there(void)
@@ -309,9 +209,9 @@ static bool three_batches(void)
 static const struct gg_sample *of(const char *name)
 {
 	uint32_t signal = gg_signal_find(gg_str(name));
-	for (uint32_t i = 0; i < host.count; i++)
-		if (host.latest[i].signal == signal)
-			return &host.latest[i];
+	for (size_t i = host.latest; i < host.count; i++)
+		if (host.got[i].signal == signal)
+			return &host.got[i];
 	fail_msg("no sample of %s", name);
 	return NULL;
 }
@@ -335,8 +235,8 @@ static void tells_how_the_machine_is(void **state)
 {
 	(void)state;
 	start();
-	turn_until(batch_is_there);
-	assert_int_equal(host.count, 10);
+	driver_host_until(batch_is_there);
+	assert_int_equal(host.count - host.latest, 10);
 	check_good("gateway/load_1min", 0.5);
 	check_good("gateway/load_15min", 0.125);
 	check_good("gateway/memory_used", 75);
@@ -356,7 +256,7 @@ static void comes_again_every_period(void **state)
 	(void)state;
 	int64_t began = gg_clock_monotonic(&gg_clock_system);
 	start();
-	turn_until(three_batches);
+	driver_host_until(three_batches);
 	assert_true(gg_clock_monotonic(&gg_clock_system) - began >= 190 * GG_NS_PER_MS);
 }
 
@@ -367,7 +267,7 @@ static void what_can_not_be_read_is_bad_and_the_rest_goes_on(void **state)
 	put("class/thermal/thermal_zone0/temp", "-274000\n");
 	remove_file("uptime");
 	start();
-	turn_until(batch_is_there);
+	driver_host_until(batch_is_there);
 	check_bad("gateway/memory_used", GG_REASON_GARBLED);
 	check_bad("gateway/temperature/cpu-thermal", GG_REASON_OUT_OF_RANGE);
 	check_bad("gateway/uptime", GG_REASON_ILLEGAL_ADDRESS);
@@ -379,10 +279,10 @@ static void a_sensor_that_goes_away_is_told(void **state)
 {
 	(void)state;
 	start();
-	turn_until(batch_is_there);
+	driver_host_until(batch_is_there);
 	remove_file("class/thermal/thermal_zone2/type");
 	host.batches = 0;
-	turn_until(batch_is_there);
+	driver_host_until(batch_is_there);
 	check_bad("gateway/temperature/cpu-thermal_2", GG_REASON_ILLEGAL_ADDRESS);
 	check_good("gateway/temperature/cpu-thermal", 48.5);
 }
@@ -396,7 +296,7 @@ static void is_lost_when_nothing_can_be_read(void **state)
 	for (size_t i = 0; i < GG_COUNT(files); i++)
 		remove_file(files[i]);
 	start();
-	turn_until(batch_is_there);
+	driver_host_until(batch_is_there);
 	assert_false(host.healthy);
 	assert_non_null(strstr(host.reason, "loadavg: No such file"));
 	check_bad("gateway/disk/data/used", GG_REASON_ILLEGAL_ADDRESS);
@@ -412,7 +312,7 @@ static void keeps_its_batch_while_there_is_no_room(void **state)
 	(void)state;
 	host.full = true;
 	start();
-	turn_until(refused);
+	driver_host_until(refused);
 	put("loadavg", "9 9 9 1/80 1\n");
 	int64_t end = gg_clock_monotonic(&gg_clock_system) + 250 * GG_NS_PER_MS;
 	while (gg_clock_monotonic(&gg_clock_system) < end)
@@ -422,7 +322,7 @@ static void keeps_its_batch_while_there_is_no_room(void **state)
 	driver->driver->resume(self);
 	assert_int_equal(host.batches, 1);
 	check_good("gateway/load_1min", 0.5);
-	turn_until(three_batches);
+	driver_host_until(three_batches);
 	check_good("gateway/load_1min", 9);
 }
 
@@ -431,10 +331,10 @@ static void a_look_that_hangs_makes_its_signals_bad_until_it_is_back(void **stat
 	(void)state;
 	host.hanging = true;
 	start();
-	turn_until(batch_is_there);
+	driver_host_until(batch_is_there);
 	check_bad("gateway/load_1min", GG_REASON_TIMEOUT);
 	assert_true(host.told && !host.healthy);
-	come_back();
+	driver_host_come_back();
 	check_good("gateway/load_1min", 0.5);
 	assert_true(host.healthy);
 }
@@ -449,9 +349,9 @@ static void ends_while_a_look_is_under_way(void **state)
 	(void)state;
 	host.hanging = true;
 	start();
-	turn_until(look_is_under_way);
+	driver_host_until(look_is_under_way);
 	end_instance();
-	come_back();
+	driver_host_come_back();
 	assert_int_equal(host.batches, 0);
 	assert_false(host.told);
 }
@@ -463,11 +363,11 @@ static void another_period_applies_at_once(void **state)
 	self = make_instance("1h", root);
 	assert_int_equal(driver->init(self, &host, NULL), 0);
 	start();
-	turn_until(batch_is_there);
+	driver_host_until(batch_is_there);
 	void *fresh = make_instance("100ms", root);
 	assert_int_equal(driver->update(self, fresh, NULL), 0);
 	free(fresh);
-	turn_until(three_batches);
+	driver_host_until(three_batches);
 }
 
 #define MACHINE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The HTTP driver over loopback, against a host of this file's own. */
-#include "check.h"
+/* The HTTP driver over loopback. */
+#include "driver_host.h"
 
-#include "core/loop.h"
 #include "core/options.h"
-#include "core/signals.h"
 #include "drivers/http/http.h"
 
 #include <arpa/inet.h>
@@ -12,83 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-struct gg_host {
-	int unused;
-};
-
-static struct gg_host host;
-static struct gg_loop *loop;
-static struct gg_receipt *receipts[64];
-static unsigned receipt_count, samples, batches;
-static bool full, hold;
-static char last_name[80];
-static struct gg_sample last;
-static struct gg_grant grant;
-static char login_user[64], login_secret[64];
 static uint16_t port;
-
-const char *gg_host_name(const struct gg_host *h)
-{
-	(void)h;
-	return "push";
-}
-
-struct gg_loop *gg_host_loop(const struct gg_host *h)
-{
-	(void)h;
-	return loop;
-}
-
-const struct gg_clock *gg_host_clock(const struct gg_host *h)
-{
-	(void)h;
-	return &gg_clock_system;
-}
-
-int gg_host_device(struct gg_host *h, struct gg_str id, uint32_t *ret_device)
-{
-	(void)h;
-	return gg_device_make(id, ret_device);
-}
-
-int gg_host_signal(struct gg_host *h, uint32_t device, struct gg_str name, const struct gg_signal_spec *spec,
-	uint32_t *ret_signal)
-{
-	(void)h;
-	return gg_signal_make(device, name, spec, ret_signal);
-}
-
-void gg_host_device_health(struct gg_host *h, uint32_t device, bool healthy, const char *reason)
-{
-	(void)h, (void)device, (void)healthy, (void)reason;
-}
-
-int gg_host_submit_take(struct gg_host *h, struct gg_batch *b)
-{
-	struct gg_receipt *r = b->receipt;
-	(void)h;
-	b->receipt = NULL;
-	batches++;
-	samples += b->count;
-	last = b->samples[b->count - 1];
-	gg_str_copy(last_name, sizeof last_name, gg_signal(last.signal)->name);
-	gg_batch_unref(b);
-	if (hold)
-		receipts[receipt_count++] = r;
-	else
-		r->done(r, full ? -EAGAIN : 0);
-	return full ? -EAGAIN : 0;
-}
-
-int gg_host_login(struct gg_host *h, const struct gg_login *login,
-	void (*granted)(void *arg, const struct gg_grant *g), void *arg)
-{
-	(void)h;
-	gg_str_copy(login_user, sizeof login_user, login->user);
-	gg_str_copy(login_secret, sizeof login_secret, login->secret);
-	granted(arg, &grant);
-	return 0;
-}
 
 /* ---- a client ---- */
 
@@ -127,7 +49,7 @@ static int status(void)
 {
 	int64_t end = gg_clock_monotonic(&gg_clock_system) + 10 * GG_NS_PER_S;
 	while (!answered() && gg_clock_monotonic(&gg_clock_system) < end)
-		gg_loop_turn(loop, 5 * GG_NS_PER_MS);
+		gg_loop_turn(host.loop, 5 * GG_NS_PER_MS);
 	assert_true(answer_len > 12);
 	return (int)strtol(answer + 9, NULL, 10);
 }
@@ -146,10 +68,10 @@ static int set_up(void **state)
 	char yaml[100];
 	struct gg_value *options = NULL;
 	(void)state;
-	receipt_count = samples = batches = 0;
-	full = hold = false;
-	grant = (struct gg_grant){.device = GG_NONE};
-	loop = gg_loop_new("io", 100);
+	memset(&host, 0, sizeof host);
+	host.grant.device = GG_NONE;
+	assert_int_equal(driver_host_begin("push", 0), 0);
+	host.other_clock = &gg_clock_system;
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	bind(fd, (struct sockaddr *)&a, sizeof a);
 	getsockname(fd, (struct sockaddr *)&a, &len);
@@ -172,37 +94,37 @@ static int tear_down(void **state)
 	post_fd = -1;
 	gg_driver_http.close(self);
 	for (int i = 0; i < 5; i++)
-		gg_loop_turn(loop, GG_NS_PER_MS);
+		gg_loop_turn(host.loop, GG_NS_PER_MS);
 	gg_driver_http.stop(self);
 	gg_driver_http.fini(self);
 	free(self);
 	gg_arena_done(&arena);
-	gg_loop_free(loop);
+	driver_host_end();
 	return 0;
 }
 
 static void answers_when_the_data_are_safe_and_not_before(void **state)
 {
 	(void)state;
-	hold = true;
+	host.hold = true;
 	post("/ingest/press-2", "Content-Type: application/json\r\n", "{\"ts\": 1700000000, \"temp\": 21.5}");
-	for (int i = 0; i < 50 && receipt_count == 0; i++)
-		gg_loop_turn(loop, 10 * GG_NS_PER_MS);
-	assert_int_equal(receipt_count, 1);
+	for (int i = 0; i < 50 && host.receipt_count == 0; i++)
+		gg_loop_turn(host.loop, 10 * GG_NS_PER_MS);
+	assert_int_equal(host.receipt_count, 1);
 	for (int i = 0; i < 5; i++)
-		gg_loop_turn(loop, GG_NS_PER_MS);
+		gg_loop_turn(host.loop, GG_NS_PER_MS);
 	assert_false(answered());
-	receipts[0]->done(receipts[0], 0);
+	host.receipts[0]->done(host.receipts[0], 0);
 	assert_int_equal(status(), 204);
-	assert_string_equal(last_name, "press-2/temp");
-	assert_true(last.v.f == 21.5);
-	assert_int_equal(last.time_ns, 1700000000 * GG_NS_PER_S);
+	assert_string_equal(driver_host_last_name(), "press-2/temp");
+	assert_true(host.got[host.count - 1].v.f == 21.5);
+	assert_int_equal(host.got[host.count - 1].time_ns, 1700000000 * GG_NS_PER_S);
 }
 
 static void asks_to_come_again_when_there_is_no_room(void **state)
 {
 	(void)state;
-	full = true;
+	host.full = true;
 	post("/ingest/press-2", "", "{\"temp\": 21.5}");
 	assert_int_equal(status(), 503);
 	assert_non_null(strstr(answer, "Retry-After: 1"));
@@ -213,33 +135,33 @@ static void takes_single_values_and_line_protocol(void **state)
 	(void)state;
 	post("/ingest/press-2/oil%20temp", "Content-Type: text/plain\r\n", "60.5");
 	assert_int_equal(status(), 204);
-	assert_string_equal(last_name, "press-2/oil_temp");
+	assert_string_equal(driver_host_last_name(), "press-2/oil_temp");
 	post("/api/v2/write?precision=ms", "Authorization: Token abc\r\n",
 		"cpu,device=gw-1 usage=5 1700000000123\nweather temp=1,hum=2 1700000000124\n");
 	assert_int_equal(status(), 204);
-	assert_string_equal(login_secret, "abc");
-	assert_string_equal(last_name, "weather/hum");
-	assert_int_equal(last.time_ns, 1700000000124 * GG_NS_PER_MS);
-	assert_int_equal(batches, 3);
-	assert_int_equal(samples, 4);
+	assert_string_equal(host.secret, "abc");
+	assert_string_equal(driver_host_last_name(), "weather/hum");
+	assert_int_equal(host.got[host.count - 1].time_ns, 1700000000124 * GG_NS_PER_MS);
+	assert_int_equal(host.batches, 3);
+	assert_int_equal(host.count, 4);
 }
 
 static void knows_who_may_send_what(void **state)
 {
 	(void)state;
-	grant.status = -EACCES;
+	host.grant.status = -EACCES;
 	post("/ingest/press-2", "Authorization: Bearer wrong\r\n", "{\"a\": 1}");
 	assert_int_equal(status(), 401);
 	assert_non_null(strstr(answer, "WWW-Authenticate: Bearer"));
-	assert_string_equal(login_user, "press-2");
-	assert_string_equal(login_secret, "wrong");
-	grant.status = 0;
-	assert_int_equal(gg_device_make(GG_STR("press-3"), &grant.device), 0);
+	assert_string_equal(host.user, "press-2");
+	assert_string_equal(host.secret, "wrong");
+	host.grant.status = 0;
+	assert_int_equal(gg_device_make(GG_STR("press-3"), &host.grant.device), 0);
 	post("/ingest/press-2", "Authorization: Bearer other\r\n", "{\"a\": 1}");
 	assert_int_equal(status(), 403);
 	post("/write", "Authorization: Bearer other\r\n", "m,device=press-2 a=1");
 	assert_int_equal(status(), 403);
-	assert_int_equal(batches, 0);
+	assert_int_equal(host.batches, 0);
 	post("/ingest/press-3", "Authorization: Bearer other\r\n", "{\"a\": 1}");
 	assert_int_equal(status(), 204);
 }
@@ -252,7 +174,7 @@ static void says_what_is_wrong(void **state)
 	post("/write", "", "m a=1\nm b");
 	assert_int_equal(status(), 400);
 	assert_non_null(strstr(answer, "line 2"));
-	assert_int_equal(batches, 0); /* all or nothing */
+	assert_int_equal(host.batches, 0); /* all or nothing */
 	post("/elsewhere", "", "");
 	assert_int_equal(status(), 404);
 	char big[6000];

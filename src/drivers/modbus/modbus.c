@@ -41,14 +41,6 @@ static const struct gg_modbus_ops core_ops = {
 
 /* ---- life ---- */
 
-static int init(void *self, struct gg_host *host, struct gg_error *e)
-{
-	struct gg_modbus *m = self;
-	m->host = host;
-	m->name = gg_host_name(host);
-	return gg_modbus_options_take(m, e);
-}
-
 static int name_signals(struct gg_modbus *m, struct gg_modbus_unit *u, struct gg_error *e)
 {
 	int r = gg_host_device(m->host, gg_str(u->device.o.name), &u->device.o.index);
@@ -68,11 +60,30 @@ static int name_signals(struct gg_modbus *m, struct gg_modbus_unit *u, struct gg
 		uint32_t index;
 		r = gg_host_signal(m->host, u->device.o.index, gg_str(s->name), &spec, &index);
 		if (r != 0)
-			return gg_error_set(
-				e, r, "signal %s/%s: %s", u->device.o.name, s->name, strerror(-r));
+			return gg_error_set(e, r, "signal %s/%s: %s", u->device.o.name, s->name,
+				r == -EDQUOT ? "limits.signals or limits.signals_per_device is reached"
+					     : strerror(-r));
 		u->signals[i].index = index;
 	}
 	return 0;
+}
+
+static int name_all(struct gg_modbus *m, struct gg_error *e)
+{
+	int r = 0;
+	for (size_t i = 0; i < m->unit_count && r == 0; i++)
+		r = name_signals(m, &m->units[i], e);
+	return r;
+}
+
+static int init(void *self, struct gg_host *host, struct gg_error *e)
+{
+	struct gg_modbus *m = self;
+	m->host = host;
+	m->name = gg_host_name(host);
+	int r = gg_modbus_options_take(m, e);
+	/* Without a loop a configuration is only being checked: the names are what it is asked for. */
+	return r == 0 && !gg_host_loop(host) ? name_all(m, e) : r;
 }
 
 static void line_changed(void *arg, bool up, const char *reason)
@@ -129,12 +140,9 @@ static int make_targets(struct gg_modbus *m, struct gg_error *e)
 static int start(void *self, struct gg_error *e)
 {
 	struct gg_modbus *m = self;
-	for (size_t i = 0; i < m->unit_count; i++) {
-		int r = name_signals(m, &m->units[i], e);
-		if (r != 0)
-			return r;
-	}
-	int r = make_targets(m, e);
+	int r = name_all(m, e);
+	if (r == 0)
+		r = make_targets(m, e);
 	if (r != 0)
 		return r;
 	make_stats(m);

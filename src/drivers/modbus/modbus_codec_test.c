@@ -300,6 +300,7 @@ static void types_and_signs_come_out_right(void **state)
 	assert_true(decode(&f, "FF FF FF FF FF FF FF FF").v.u == UINT64_MAX);
 	f = form(GG_MODBUS_FLOAT32, GG_MODBUS_BIG);
 	assert_true(decode(&f, "41 AC 00 00").v.f == 21.5);
+	assert_true(decode(&f, "3D CC CC CD").v.f == 0.1); /* and not 0.10000000149011612 */
 	f = form(GG_MODBUS_BCD32, GG_MODBUS_BIG);
 	assert_int_equal(decode(&f, "12 34 56 78").v.u, 12345678);
 	f = form(GG_MODBUS_BOOL, GG_MODBUS_BIG);

@@ -217,6 +217,10 @@ static void probe(struct gg_modbus_device *d)
 	struct gg_modbus_read *r = gg_modbus_read_free(d);
 	if (!r || !d->line_up || !d->group_count)
 		return;
+	if (!gg_device_enabled(d->o.index)) {
+		probe_later(d);
+		return;
+	}
 	const struct gg_modbus_range *range = &d->groups[0].plan.ranges[0];
 	r->group = NULL;
 	r->job = (struct gg_modbus_job){.done = probe_done, .owner = d};

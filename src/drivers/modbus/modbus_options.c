@@ -47,7 +47,7 @@ static const struct gg_option signal_options[] = {
 };
 
 static const struct gg_option device_options[] = {
-	GG_OPTION(struct gg_modbus_device_config, name, KEY),
+	GG_OPTION(struct gg_modbus_device_config, name, KEY, .flags = GG_DEVICE),
 	GG_OPTION(struct gg_modbus_device_config, unit, INT, .def = "1", .min = "0", .max = "255",
 		.help = "Unit (slave address) on the line"),
 	GG_OPTION(struct gg_modbus_device_config, poll_ns, DURATION, .name = "poll", .def = "0s", .max = "1d",

@@ -210,7 +210,7 @@ static bool open_batch(struct gg_modbus_group *g)
 void gg_modbus_poll_start(struct gg_modbus_group *g)
 {
 	struct gg_modbus_device *d = g->device;
-	if (d->state != GG_MODBUS_ALIVE || g->batch || !g->plan.item_count)
+	if (d->state != GG_MODBUS_ALIVE || g->batch || !g->plan.item_count || !gg_device_enabled(d->o.index))
 		return;
 	if (d->paused) {
 		gg_count(d->line->stats.skipped, 1);

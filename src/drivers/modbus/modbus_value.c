@@ -89,7 +89,7 @@ static double as_float(uint64_t bits, unsigned wide)
 	uint32_t low = (uint32_t)bits;
 	float v;
 	memcpy(&v, &low, sizeof v);
-	return (double)v;
+	return gg_float32_value(v);
 }
 
 /* Errors: -EINVAL a nibble above 9. */

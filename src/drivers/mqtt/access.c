@@ -41,6 +41,8 @@ bool gg_access(const struct connection *c, struct gg_str topic_or_filter)
 		return false;
 	if (gg_mqtt_filter_shared(filter, &group, &inner))
 		filter = inner;
+	if (filter.p[0] == '$') /* the server's own: only where the configuration says so */
+		return is_granted(c, filter);
 	struct gg_str id = b->outside.device_id(c->device);
 	if (gg_str_eq(gg_str_n(filter.p, gg_str_find(filter, '/')), id))
 		return true;

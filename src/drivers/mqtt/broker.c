@@ -46,6 +46,12 @@ int gg_broker_init(struct broker *b, struct gg_error *e)
 	b->retained = GG_TOPIC_TREE(b->o.max_retained * 4 + 64);
 	b->record = GG_BUF(b->o.max_packet * 2 + (1 << 20));
 	b->next_message_id = 1;
+	pthread_condattr_t monotonic;
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_mutex_init(&b->idle_lock, NULL);
+	pthread_cond_init(&b->idle, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	int rc = make_rules(b, e);
 	if (rc < 0)
 		return rc;
@@ -63,6 +69,38 @@ int gg_broker_init(struct broker *b, struct gg_error *e)
 	return 0;
 }
 
+/* ---- the end: the loop closes, another thread waits until all is back ---- */
+
+static bool is_idle(struct broker *b)
+{
+	return !atomic_load_explicit(&b->waits_under_way, memory_order_acquire) &&
+	       !atomic_load_explicit(&b->connection_count, memory_order_acquire);
+}
+
+void gg_broker_look_idle(struct broker *b)
+{
+	if (!b->closing || !is_idle(b))
+		return;
+	pthread_mutex_lock(&b->idle_lock);
+	pthread_cond_broadcast(&b->idle);
+	pthread_mutex_unlock(&b->idle_lock);
+}
+
+bool gg_broker_wait_idle(struct broker *b, int64_t most_ns)
+{
+	struct timespec until;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	int64_t ns = until.tv_nsec + most_ns;
+	until.tv_sec += ns / GG_NS_PER_S;
+	until.tv_nsec = ns % GG_NS_PER_S;
+	pthread_mutex_lock(&b->idle_lock);
+	int rc = 0;
+	while (!is_idle(b) && rc == 0)
+		rc = pthread_cond_timedwait(&b->idle, &b->idle_lock, &until);
+	pthread_mutex_unlock(&b->idle_lock);
+	return is_idle(b);
+}
+
 void gg_broker_close(struct broker *b)
 {
 	const struct gg_map_entry *e;
@@ -78,6 +116,7 @@ void gg_broker_close(struct broker *b)
 		gg_timer_stop(&s->expiry);
 		gg_timer_stop(&s->will_timer);
 	}
+	gg_commands_done(b);
 	b->closing = true;
 	gg_promise_done(b);
 }
@@ -101,6 +140,8 @@ void gg_broker_done(struct broker *b)
 		gg_message_unref((struct message *)(uintptr_t)e->value);
 	gg_map_done(&b->replayed);
 	gg_retained_done(b);
+	for (size_t i = 0; i < BROKER_LISTENERS; i++) /* they are closed: none is asked any more */
+		free(b->listeners[i].proxies);
 	gg_topic_tree_done(&b->subscriptions);
 	gg_ingest_done(b);
 	gg_promise_free(b);
@@ -108,4 +149,6 @@ void gg_broker_done(struct broker *b)
 	free(b->matches);
 	gg_buf_done(&b->record);
 	gg_timer_stop(&b->sys_timer);
+	pthread_cond_destroy(&b->idle);
+	pthread_mutex_destroy(&b->idle_lock);
 }

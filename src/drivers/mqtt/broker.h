@@ -7,6 +7,8 @@
  *   listen.c      listeners: plain, TLS, WebSocket
  *   connection.c  a client's connection: bytes to packets, keep-alive, pauses, the end
  *   connect.c     CONNECT: who it is, its session, CONNACK
+ *   auth.c        AUTH: SCRAM-SHA-256, at CONNECT and again later
+ *   alias.c       topic aliases to a client
  *   publish_in.c  PUBLISH from a client: limits, aliases, QoS 2, and where it goes
  *   promise.c     acknowledgements that wait for the disk
  *   ingest.c      topics and payloads become samples
@@ -18,6 +20,7 @@
  *   message.c     a message, counted by reference
  *   persist.c     records that survive the process: writing, replaying, compacting
  *   access.c      which topics are a client's own
+ *   limits.c      rates, lengths of topics, retained messages of a device
  *   command.c     write and publish, asked for by rules and people
  *   sys.c         $SYS topics and metrics
  *
@@ -34,6 +37,8 @@
 #include "net/mqtt_topic.h"
 #include "net/stream.h"
 
+#include <pthread.h>
+
 enum broker_anonymous { ANONYMOUS_AUTO, ANONYMOUS_NEVER, ANONYMOUS_ALWAYS };
 enum broker_durability { DURABILITY_DISK, DURABILITY_MEMORY };
 enum { BROKER_LISTENERS = 16, BROKER_TOPICS = 64 };
@@ -44,14 +49,33 @@ struct topic_option {
 	struct gg_format_options format;
 };
 
+/* A row of `proxy_protocol`: at which listener who is believed to be a proxy. */
+struct proxy_option {
+	const char *listen;
+	struct gg_strings from;
+};
+
+enum redirect_kind { REDIRECT_USE, REDIRECT_MOVED };
+
+struct redirect_options {
+	const char *to;
+	int kind;
+};
+
 struct broker_options {
+	struct redirect_options redirect;
+	const char *response_information;
 	struct gg_strings listen;
+	struct gg_many proxies; /* struct proxy_option */
 	struct gg_tls_options tls;
 	int anonymous, durability;
 	struct gg_many topics; /* struct topic_option */
 	const char *write;
 	uint64_t max_clients, max_packet, max_inflight, max_queued, max_retained, memory, rate;
-	int64_t session_expiry_ns, keep_alive_ns;
+	uint64_t rate_bytes, max_per_address, connect_rate, client_memory, max_subscriptions, max_topic,
+		max_levels;
+	uint64_t retained_memory, max_retained_per_device, retained_memory_per_device;
+	int64_t session_expiry_ns, keep_alive_ns, write_timeout_ns, sys_interval_ns;
 };
 
 /* What the broker asks of the gateway: gg_host_... in the gateway, a double in tests. */
@@ -73,7 +97,7 @@ struct broker_counters {
 	struct gg_counter *in[3], *out[3], *bytes_in, *bytes_out;
 	struct gg_counter *dropped_payload, *dropped_denied, *dropped_slow, *dropped_full, *dropped_expired,
 		*dropped_large, *dropped_limit;
-	struct gg_counter *refused_logins, *protocol_errors;
+	struct gg_counter *refused_logins, *protocol_errors, *throttled[2];
 	struct gg_histogram *ack_wait;
 };
 
@@ -89,6 +113,7 @@ struct message {
 	uint64_t id; /* in the journal's records; 0 until kept */
 	size_t size;
 	struct broker *broker;
+	struct command *command;        /* that waits for its acknowledgement, or NULL */
 	int64_t expires_ns;             /* UTC; INT64_MAX = never */
 	struct gg_mqtt_publish publish; /* views of bytes; packet_id is not used */
 	char bytes[];
@@ -116,9 +141,18 @@ enum { OUT_IDS = 4 };
 struct outgoing {
 	struct message *message;
 	uint32_t ids[OUT_IDS]; /* subscription identifiers */
+	uint32_t record;       /* QoS 2: which record says its packet id; 0 = none yet */
 	uint16_t packet_id;
 	uint8_t qos, state;
 	bool retain;
+	bool again;  /* it may have been sent before the process ended: DUP */
+	bool resend; /* SENT over an earlier connection, not yet over this one */
+};
+
+/* What a record that is on its way to the disk holds of a session, which may end meanwhile. */
+struct outbox {
+	struct session *session; /* NULL: has ended */
+	unsigned refs;
 };
 
 struct session {
@@ -134,11 +168,19 @@ struct session {
 	unsigned subscription_count;
 	uint64_t *received;   /* packet ids of QoS 2 that wait for PUBREL: a bitmap, NULL until needed */
 	struct outgoing *out; /* ring */
-	uint32_t out_cap, out_first, out_count, out_sent, out_unacked;
+	uint32_t out_cap, out_first, out_count, out_sent;
+	uint32_t out_unacked, out_resend;     /* over this connection; of those sent, how many are not */
+	uint32_t out_looked;                  /* up to where packet ids may have been given ahead */
+	uint32_t records_asked, records_kept; /* of packet ids */
+	struct outbox *outbox;
+	size_t out_bytes, subscription_bytes; /* of the messages in it; of its subscriptions */
 	uint16_t last_packet_id;
 	struct message *will;
 	uint32_t will_delay_s;
-	uint64_t match_turn; /* deliver.c: is it in the list of matches already, and where */
+	bool drop_told;            /* the log has that it loses messages; until its next connection */
+	bool pumping;              /* outbound.c */
+	bool any_topic, will_kept; /* who made it may use all topics; a record of its will is out */
+	uint64_t match_turn;       /* deliver.c: is it in the list of matches already, and where */
 	uint32_t match_place;
 };
 
@@ -148,16 +190,25 @@ struct ack {
 	int64_t received_ns;
 	uint16_t packet_id;
 	uint8_t type, reason;
+	const char *text, *limit; /* static; NULL: nothing more to say */
 };
 
 enum pause_cause { PAUSE_LOGIN = 1, PAUSE_RATE = 2, PAUSE_ACKS = 4, PAUSE_JOURNAL = 8 };
-enum connection_state { AWAITS_CONNECT, AWAITS_LOGIN, CONNECTED };
+enum connection_state { AWAITS_CONNECT, AWAITS_LOGIN, AWAITS_AUTH, CONNECTED };
+
+/* Fills with time, holds a second's worth. */
+struct bucket {
+	double tokens;
+	int64_t at_ns;
+};
 
 struct broker_listener {
 	struct broker *broker;
 	struct gg_listener *listener;
 	struct gg_http_server *http; /* of a WebSocket */
 	struct gg_str path;
+	struct gg_network *proxies;
+	size_t proxy_count;
 	bool loopback;
 };
 
@@ -171,21 +222,25 @@ struct connection {
 	uint8_t paused;
 	bool busy, closing, dead, said_goodbye, trusted, problem_info;
 	bool told;             /* the log has why it is ended */
+	bool throttled;        /* and that it is read no faster */
 	struct gg_timer timer; /* for CONNECT, then keep-alive */
 	struct gg_timer rate_timer;
 	int64_t keep_alive_ns, last_seen_ns;
 	/* who */
 	struct login *login;
+	struct auth *auth;  /* an exchange that is on */
+	bool authenticates; /* it came in by AUTH, so it may do so again */
 	uint32_t device;
 	bool any_topic;
 	char *id;     /* of its entry in the registry; NULL: none */
 	char *topics; /* filters beyond its own, a line each; NULL: none */
 	/* what the client can take */
-	uint32_t receive_maximum, maximum_packet;
+	uint32_t receive_maximum, maximum_packet; /* 0: not said yet */
+	uint16_t alias_maximum;
+	struct alias_table *aliases_out;
 	/* from the client */
 	char **aliases; /* by alias - 1 */
-	int64_t tokens_at_ns;
-	double tokens;
+	struct bucket messages, bytes;
 	unsigned unreleased; /* QoS > 0 under way, for its receive maximum */
 	/* what this turn brought */
 	struct gg_batch *batch;
@@ -224,8 +279,9 @@ struct broker {
 	_Atomic unsigned connection_count; /* stop() looks from another thread */
 	struct gg_map sessions;            /* client id -> struct session * */
 	struct gg_topic_tree subscriptions, retained;
-	size_t retained_count, subscription_count;
-	struct retained *dirty; /* retained.c: to be kept soon */
+	size_t retained_count, retained_bytes, subscription_count, shared_count;
+	struct gg_map retained_of; /* device -> struct retained_quota * */
+	struct retained *dirty;    /* retained.c: to be kept soon */
 	struct gg_timer retained_timer, sys_timer;
 	/* topics to samples */
 	struct gg_map routes, sources;
@@ -246,11 +302,26 @@ struct broker {
 	struct gg_map replayed; /* message id -> struct message *, between the first record and start */
 	struct gg_buf record;
 	struct broker_counters count;
-	uint64_t sent, received; /* for $SYS */
+	struct command *commands; /* that wait for an acknowledgement */
+	struct command *command;  /* whose message is being delivered */
+	pthread_mutex_t idle_lock;
+	pthread_cond_t idle; /* closing, and nothing is under way any more */
+	/* for $SYS */
+	uint64_t sent, received, bytes_sent, bytes_received, packets_sent, packets_received;
+	uint64_t payload_sent, payload_received, dropped, expired_clients;
+	unsigned most_clients;
+	/* The message that is being routed came with QoS 2 under this id, which has to be on disk with it or
+	 * not at all; 0: it did not, or it is. */
+	uint16_t received_id;
+	const char *why, *limit; /* of the message that was refused last, static */
 	int64_t started_ns;
 };
 
 /* ---- broker.c: o, outside and loop are set ---- */
+/* Something ended: whoever waits for all to be over may look. */
+void gg_broker_look_idle(struct broker *b);
+/* Waits until it is. Thread: not the loop's. False: not in time. */
+bool gg_broker_wait_idle(struct broker *b, int64_t most_ns);
 int gg_broker_init(struct broker *b, struct gg_error *e);
 /* Lets the clients go. */
 void gg_broker_close(struct broker *b);
@@ -266,15 +337,66 @@ void gg_listen_close(struct broker *b);
 const struct gg_stream_handler *gg_broker_accept(void *listener, struct gg_stream *s, void **ret_arg);
 /* Ends it; reason 0 = say nothing to the client. */
 void gg_connection_end(struct connection *c, uint8_t reason, const char *why);
+/* The same for what goes beyond a limit, an option's name. */
+void gg_connection_end_limit(struct connection *c, uint8_t reason, const char *limit, const char *why);
 void gg_connection_pause(struct connection *c, enum pause_cause cause);
 void gg_connection_resume(struct connection *c, enum pause_cause cause);
-/* Encodes into the stream's output. Errors: -EAGAIN no room, -EPIPE. */
+/* Encodes into the stream's output. Errors: -EAGAIN no room, -EMSGSIZE larger than the client takes. */
 int gg_connection_send(struct connection *c, const struct gg_mqtt_packet *p);
 int gg_connection_send_ack(struct connection *c, enum gg_mqtt_type type, uint16_t packet_id, uint8_t reason);
+/* text and limit go with it where the client wants them (§3.1.2.11.7) and they fit its packets; may be NULL.
+ */
+int gg_connection_send_ack_text(struct connection *c, const struct ack *a);
+/* A reason string, and which limit it was: block is memory for the encoded property. */
+enum { LIMIT_BLOCK = 96 };
+void gg_connection_explain(
+	struct gg_mqtt_properties *q, const char *text, const char *limit, char block[LIMIT_BLOCK]);
+
+/* Leaves out of a packet the words that this client does not take. */
+void gg_connection_fit_words(const struct connection *c, struct gg_mqtt_packet *p);
+/* A packet has gone into the stream. */
+static inline void gg_connection_sent(struct connection *c, size_t size)
+{
+	gg_count(c->broker->count.bytes_out, size);
+	c->broker->bytes_sent += size;
+	c->broker->packets_sent++;
+}
+
+/* The largest packet that the client takes ([MQTT-3.1.2-24]). */
+static inline size_t gg_connection_most(const struct connection *c)
+{
+	return c->maximum_packet ? c->maximum_packet : SIZE_MAX;
+}
 
 /* ---- connect.c ---- */
 void gg_connect_in(struct connection *c, const struct gg_mqtt_frame *f, const struct gg_mqtt_connect *p);
 void gg_connect_forget(struct connection *c);
+/* data: of an exchange, for CONNACK. */
+void gg_connect_establish(struct connection *c, const struct gg_mqtt_connect *p, struct gg_str data);
+void gg_connect_refuse(struct connection *c, uint8_t reason, const char *why);
+/* Who it is by the registry. */
+void gg_connect_identify(struct connection *c, const struct gg_grant *g);
+/* What to say when the registry does not let it in. */
+void gg_connect_not_granted(struct connection *c, int status);
+
+static inline uint8_t gg_redirect_reason(const struct broker *b)
+{
+	return b->o.redirect.kind == REDIRECT_MOVED ? GG_MQTT_SERVER_MOVED : GG_MQTT_USE_ANOTHER_SERVER;
+}
+
+/* ---- auth.c ---- */
+/* A CONNECT with an authentication method. */
+void gg_auth_connect(struct connection *c, const struct gg_mqtt_frame *f, const struct gg_mqtt_connect *p);
+void gg_auth_in(struct connection *c, const struct gg_mqtt_disconnect *p);
+void gg_auth_forget(struct connection *c);
+
+/* ---- alias.c ---- */
+/* The alias to send a topic with; *ret_known: the client knows it, the topic itself may be left out. 0: none.
+ */
+uint16_t gg_alias_pick(struct connection *c, struct gg_str topic, bool *ret_known);
+/* The topic has gone out under the alias. */
+void gg_alias_sent(struct connection *c, uint16_t alias, struct gg_str topic);
+void gg_alias_done(struct connection *c);
 
 /* ---- publish_in.c ---- */
 /* true: taken; false: not now, the packet is to be presented again. */
@@ -290,13 +412,19 @@ uint8_t gg_broker_route(struct broker *b, struct connection *c, struct session *
 struct hold *gg_promise_hold(struct connection *c);
 /* An acknowledgement that goes out when the turn's data are safe. Errors: -ENOMEM. */
 int gg_promise_ack(struct connection *c, enum gg_mqtt_type type, uint16_t packet_id, uint8_t reason);
-/* Bytes that go out behind the acknowledgements. Errors: -ENOMEM. */
+/* The same with b->why and b->limit. */
+int gg_promise_refusal(struct connection *c, enum gg_mqtt_type type, uint16_t packet_id, uint8_t reason);
+/* Bytes that go out behind the acknowledgements. Errors: -ENOMEM, -EMSGSIZE larger than the client takes. */
 int gg_promise_reply(struct connection *c, const struct gg_mqtt_packet *p);
 bool gg_promise_full(const struct connection *c);
 /* Submits the batch; with a hold its acknowledgements wait for it. */
 void gg_promise_batch_take(struct broker *b, struct connection *c, struct hold *hold, struct gg_batch *batch);
 /* Keeps a record; with a hold its acknowledgements wait for it. */
 void gg_promise_keep(struct broker *b, struct hold *hold, struct gg_str record);
+/* Keeps a record and calls kept(arg, number) once it is on disk, or can't be; with durability memory at
+ * once. Without kept: nobody waits, but it is written as soon as can be. */
+void gg_promise_keep_soon(struct broker *b, struct gg_str record, void (*kept)(void *arg, uint32_t number),
+	void *arg, uint32_t number);
 /* The turn is over: acknowledgements that wait for nothing go out. */
 void gg_promise_turn(struct connection *c);
 void gg_promise_forget(struct connection *c);
@@ -307,10 +435,11 @@ void gg_promise_done(struct broker *b);
 void gg_promise_free(struct broker *b);
 
 /* ---- ingest.c ---- */
-/* Decodes a message whose topic a pattern names, with c into the connection's batch of this
- * turn. Errors: -ENOENT no pattern, -EINVAL payload, -EACCES another device's
+/* Decodes a message whose topic a pattern names (of a will: c NULL, and whose session it is), with c into the
+ * connection's batch of this turn. Errors: -ENOENT no pattern, -EINVAL payload, -EACCES another device's
  * samples, -EDQUOT, -ENOMEM. */
-int gg_ingest(struct broker *b, struct connection *c, const struct gg_mqtt_publish *p);
+int gg_ingest(
+	struct broker *b, struct connection *c, const struct session *from, const struct gg_mqtt_publish *p);
 void gg_ingest_flush(struct connection *c);
 void gg_ingest_done(struct broker *b);
 
@@ -320,7 +449,7 @@ unsigned gg_deliver(
 	struct broker *b, const struct gg_mqtt_publish *p, struct session *from, struct hold *hold);
 
 /* ---- outbound.c ---- */
-/* Errors: -ENOBUFS the queue is full. Takes a reference of its own. */
+/* Errors: -ENOBUFS the queue is full, -EDQUOT the client's memory is. Takes a reference of its own. */
 int gg_outbound_add(struct session *s, struct message *m, uint8_t qos, bool retain, const uint32_t *ids);
 void gg_outbound_pump(struct session *s);
 void gg_outbound_reconnected(struct session *s);
@@ -330,6 +459,7 @@ void gg_outbound_done(struct session *s);
 struct outgoing *gg_outbound_find(struct session *s, uint64_t message_id);
 void gg_outbound_finish(struct session *s, struct outgoing *o);
 void gg_outbound_restore(struct session *s, struct outgoing *o, uint16_t packet_id, uint8_t state);
+void gg_outbound_maybe_sent(struct session *s);
 void gg_outbound_trim(struct session *s);
 void gg_outbound_each(
 	struct session *s, void (*each)(void *arg, struct session *s, struct outgoing *o), void *arg);
@@ -352,10 +482,14 @@ void gg_session_end(struct session *s, bool keep_record);
 /* Its connection has gone. */
 void gg_session_left(struct session *s, bool goodbye);
 void gg_session_start_expiry(struct session *s);
+/* What was kept of it has been read: its times go on. May end it. */
+void gg_session_replayed(struct session *s);
 bool gg_session_received(struct session *s, uint16_t id);
 /* Errors: -ENOMEM. */
 int gg_session_set_received(struct session *s, uint16_t id, bool on);
 void gg_session_will(struct session *s);
+/* Its will is not to be sent. */
+void gg_session_drop_will(struct session *s);
 
 static inline bool gg_session_persists(const struct session *s)
 {
@@ -375,10 +509,11 @@ void gg_message_unref(struct message *m);
 
 /* ---- retained.c ---- */
 /* Errors: -EDQUOT the limit is reached, -ENOMEM. */
-int gg_retain(struct broker *b, const struct gg_mqtt_publish *p, struct hold *hold);
-int gg_retain_quietly(struct broker *b, const struct gg_mqtt_publish *p, int64_t expires_ns);
+int gg_retain(struct broker *b, const struct gg_mqtt_publish *p, uint32_t owner, struct hold *hold);
+int gg_retain_quietly(struct broker *b, const struct gg_mqtt_publish *p, uint32_t owner, int64_t expires_ns);
 void gg_retained_send(struct subscription *s, struct gg_str filter);
-void gg_retained_each(struct broker *b, void (*each)(void *arg, struct message *m), void *arg);
+void gg_retained_each(
+	struct broker *b, void (*each)(void *arg, struct message *m, uint32_t owner), void *arg);
 /* Keeps now what would be kept within the second. */
 void gg_retained_flush(struct broker *b);
 void gg_retained_done(struct broker *b);
@@ -388,17 +523,23 @@ void gg_persist_session(struct session *s, struct hold *hold);
 void gg_persist_session_end(struct session *s);
 void gg_persist_subscription(const struct subscription *s, struct hold *hold);
 void gg_persist_unsubscribe(struct session *s, struct gg_str filter, struct hold *hold);
-void gg_persist_retained(struct broker *b, const struct message *m, struct hold *hold);
+void gg_persist_retained(struct broker *b, const struct message *m, uint32_t owner, struct hold *hold);
 void gg_persist_retained_clear(struct broker *b, struct gg_str topic, struct hold *hold);
 struct persist_receiver {
 	struct session *session;
 	uint8_t qos;
-	bool retain;
-	uint32_t id;
+	bool retain, again;
+	uint32_t ids[OUT_IDS];
 };
+/* received_from: who sent it with QoS 2 under b->received_id; NULL: nobody did. */
 void gg_persist_message(struct broker *b, struct message *m, const struct persist_receiver *receivers,
-	size_t count, struct hold *hold);
-void gg_persist_outgoing(struct session *s, const struct outgoing *o); /* its state, by o->state */
+	size_t count, const struct session *received_from, struct hold *hold);
+void gg_persist_outgoing(struct session *s, const struct outgoing *o, uint8_t state, struct hold *hold);
+/* That it is about to be sent with its packet id. */
+void gg_persist_sending(struct session *s, const struct outgoing *o, void (*kept)(void *arg, uint32_t number),
+	void *arg, uint32_t number);
+void gg_persist_will(struct session *s);
+void gg_persist_will_gone(struct session *s);
 void gg_persist_received(struct session *s, uint16_t packet_id, bool on, struct hold *hold);
 void gg_persist_replay(struct broker *b, struct gg_str record);
 /* All records have been replayed. */
@@ -411,6 +552,25 @@ bool gg_access(const struct connection *c, struct gg_str topic_or_filter);
 /* ---- command.c ---- */
 int gg_command_write(struct broker *b, struct gg_write *w, struct gg_error *e);
 int gg_command_publish(struct broker *b, struct gg_publish *p, struct gg_error *e);
+/* The message has been made for it. */
+void gg_command_attach(struct command *k, struct message *m);
+/* A client has answered, or (GG_MQTT_UNSPECIFIED) none will. */
+void gg_command_answered(struct message *m, uint8_t reason);
+void gg_commands_done(struct broker *b);
+
+/* ---- limits.c ---- */
+/* May a message be read now? Else the connection has been paused. */
+bool gg_limit_message(struct connection *c);
+bool gg_limit_bytes(struct connection *c);
+void gg_limit_bytes_spend(struct connection *c, size_t size);
+/* Reads from it again after that time. */
+void gg_limit_pause(struct connection *c, int64_t wait_ns);
+/* The limit, an option's name, that a topic or filter goes beyond; NULL: none. */
+const char *gg_limit_topic(const struct broker *b, struct gg_str topic);
+/* Accounts for a retained message of a device: old and new sizes, 0 = there is none. Errors: -EDQUOT, with
+ * b->why and b->limit set; -ENOMEM. */
+int gg_limit_retained(struct broker *b, uint32_t owner, size_t old_size, size_t new_size);
+void gg_limit_done(struct broker *b);
 
 /* ---- sys.c ---- */
 void gg_sys_init(struct broker *b);

@@ -32,7 +32,7 @@ static struct {
 	size_t kept_count;
 	char devices[16][32], signals[64][64];
 	uint32_t device_count, signal_count;
-	char health[256];
+	char health[256], verifier[256];
 } gateway;
 
 static uint32_t index_of(struct gg_str name, char *names, size_t size, uint32_t *count)
@@ -114,7 +114,13 @@ static int login(void *arg, const struct gg_login *l, void (*granted)(void *arg,
 	void *granted_arg)
 {
 	struct gg_grant g = {.status = gg_str_is(l->secret, "right") ? 0 : -EACCES, .device = GG_NONE};
-	if (g.status == 0)
+	if (l->step == GG_LOGIN_SCRAM_GOOD)
+		g.status = gg_str_is(l->secret, gateway.verifier) ? 0 : -EACCES;
+	if (l->step == GG_LOGIN_SCRAM_ASK)
+		g = (struct gg_grant){.verifier = gg_str(gateway.verifier), .device = GG_NONE};
+	else if (g.status == 0)
+		g.id = l->user;
+	if (g.status == 0 && l->step != GG_LOGIN_SCRAM_ASK)
 		device(arg, l->user, &g.device);
 	granted(granted_arg, &g);
 	return 0;
@@ -228,7 +234,7 @@ static struct client *open_client(int i, enum gg_mqtt_version version)
 	return c;
 }
 
-static struct client *connect_with(int i, struct gg_mqtt_connect connect)
+static inline struct client *connect_with(int i, struct gg_mqtt_connect connect)
 {
 	struct client *c = open_client(i, (enum gg_mqtt_version)connect.version);
 	say(c, &(struct gg_mqtt_packet){.type = GG_MQTT_CONNECT, .connect = connect});
@@ -261,7 +267,7 @@ static void publish(struct client *c, const char *topic, const char *payload, ui
 			       .packet_id = id}});
 }
 
-static void retain(struct client *c, const char *topic, const char *payload)
+static inline void retain(struct client *c, const char *topic, const char *payload)
 {
 	say(c, &(struct gg_mqtt_packet){.type = GG_MQTT_PUBLISH,
 		       .publish = {.topic = gg_str(topic), .payload = gg_str(payload), .retain = true}});
@@ -300,6 +306,7 @@ static void start_broker(void)
 		.max_queued = 10,
 		.max_retained = 10,
 		.memory = 1 << 20,
+		.max_subscriptions = 1000,
 		.session_expiry_ns = 3600 * GG_NS_PER_S};
 	b->outside = (struct broker_outside){.name = "mqtt",
 		.device = device,
@@ -333,10 +340,12 @@ static void stop_broker(void)
 }
 
 /* As after kill -9 and a new start: all that is left is what was kept. */
-static void crash_and_start(void)
+static inline void crash_and_start(void)
 {
 	size_t count = gateway.kept_count;
 	stop_broker();
+	while (gateway.kept_count > count) /* what it kept on its way out */
+		free((char *)gateway.kept[--gateway.kept_count].p);
 	start_broker();
 	for (size_t i = 0; i < count; i++)
 		gg_persist_replay(b, gateway.kept[i]);

@@ -11,6 +11,7 @@
 #include "broker.h"
 
 #include "base/log.h"
+#include "security/scram.h"
 
 #include <sys/random.h>
 
@@ -22,9 +23,17 @@ struct login {
 	char bytes[]; /* the CONNECT's body */
 };
 
-static void refuse(struct connection *c, uint8_t reason, const char *why)
+void gg_connect_refuse(struct connection *c, uint8_t reason, const char *why)
 {
 	struct gg_mqtt_packet p = {.type = GG_MQTT_CONNACK, .connack = {.reason = reason}};
+	struct gg_mqtt_properties *q = &p.connack.properties;
+	char block[LIMIT_BLOCK];
+	bool moved = reason == GG_MQTT_USE_ANOTHER_SERVER || reason == GG_MQTT_SERVER_MOVED;
+	gg_connection_explain(q, why, NULL, block);
+	if (moved) {
+		q->server_reference = gg_str(c->broker->o.redirect.to);
+		gg_mqtt_set(q, GG_MQTT_SERVER_REFERENCE);
+	}
 	gg_count(c->broker->count.refused_logins, 1);
 	c->told = true;
 	gg_log(GG_WARN, c->broker->outside.name, "client refused", GG_S("peer", gg_stream_peer(c->stream)),
@@ -65,11 +74,12 @@ static struct session *take_session(
 
 static int set_will(struct session *s, const struct gg_mqtt_connect *p)
 {
-	gg_message_unref(s->will);
-	s->will = NULL;
-	s->will_delay_s = 0;
-	if (!p->has_will)
+	if (!p->has_will) {
+		gg_session_drop_will(s);
 		return 0;
+	}
+	gg_message_unref(s->will);
+	s->will_delay_s = 0;
 	struct gg_mqtt_publish m = {.topic = p->will.topic,
 		.payload = p->will.payload,
 		.qos = p->will.qos,
@@ -122,6 +132,7 @@ static void say_limits(
 static void learn_limits(struct connection *c, const struct gg_mqtt_connect *p)
 {
 	const struct gg_mqtt_properties *q = &p->properties;
+	c->alias_maximum = gg_mqtt_has(q, GG_MQTT_ALIAS_MAXIMUM) ? q->alias_maximum : 0;
 	c->receive_maximum = gg_mqtt_has(q, GG_MQTT_RECEIVE_MAXIMUM_ID) ? q->receive_maximum : UINT16_MAX;
 	c->maximum_packet = gg_mqtt_has(q, GG_MQTT_MAXIMUM_PACKET) ? q->maximum_packet : UINT32_MAX;
 	c->problem_info = !gg_mqtt_has(q, GG_MQTT_REQUEST_PROBLEM) || q->request_problem;
@@ -139,7 +150,61 @@ static struct gg_str choose_id(const struct gg_mqtt_connect *p, char *made, size
 	return gg_str_n(made, (size_t)n);
 }
 
-static void establish(struct connection *c, const struct gg_mqtt_connect *p)
+/* Where to listen for answers to requests (§4.10.1): the option's topic, with the client's id in it. */
+static void say_response(const struct connection *c, const struct gg_mqtt_connect *p, struct gg_str id,
+	struct gg_buf *text, struct gg_mqtt_properties *q)
+{
+	const char *pattern = c->broker->o.response_information;
+	if (!pattern || !gg_mqtt_has(&p->properties, GG_MQTT_REQUEST_RESPONSE) ||
+		!p->properties.request_response)
+		return;
+	const char *at = strstr(pattern, "{client}");
+	gg_buf_add(text, pattern, at ? (size_t)(at - pattern) : strlen(pattern));
+	if (at) {
+		gg_buf_str(text, id);
+		gg_buf_str(text, gg_str(at + strlen("{client}")));
+	}
+	if (text->error)
+		return;
+	q->response_info = gg_buf_view(text);
+	gg_mqtt_set(q, GG_MQTT_RESPONSE_INFO);
+}
+
+static void say_method(struct gg_str data, struct gg_mqtt_properties *q)
+{
+	if (!data.len)
+		return;
+	q->auth_method = GG_STR(GG_SCRAM_NAME);
+	q->auth_data = data;
+	gg_mqtt_set(q, GG_MQTT_AUTH_METHOD);
+	gg_mqtt_set(q, GG_MQTT_AUTH_DATA);
+}
+
+/* false: the client takes no packet of that size; it is ended. */
+static bool send_connack(struct connection *c, const struct gg_mqtt_connect *p, struct gg_str id,
+	bool present, struct gg_str data)
+{
+	struct gg_buf response GG_CLEANUP(gg_buf_done) = GG_BUF(2048);
+	struct gg_mqtt_packet ack = {.type = GG_MQTT_CONNACK, .connack = {.session_present = present}};
+	struct gg_mqtt_properties *q = &ack.connack.properties;
+	set_keep_alive(c, p, q);
+	if (c->version == GG_MQTT_V5) {
+		say_limits(c, p, q);
+		say_response(c, p, id, &response, q);
+		say_method(data, q);
+	}
+	if (!p->client_id.len) {
+		q->assigned_client_id = id;
+		gg_mqtt_set(q, GG_MQTT_ASSIGNED_CLIENT_ID);
+	}
+	c->state = CONNECTED;
+	if (gg_connection_send(c, &ack) == 0)
+		return true;
+	gg_connection_end(c, 0, "the client takes no packet of the size of a CONNACK");
+	return false;
+}
+
+void gg_connect_establish(struct connection *c, const struct gg_mqtt_connect *p, struct gg_str data)
 {
 	struct broker *b = c->broker;
 	char made[64];
@@ -147,41 +212,39 @@ static void establish(struct connection *c, const struct gg_mqtt_connect *p)
 	struct session *s = gg_session_find(b, id);
 	bool present = false;
 	if (s && s->device != c->device) {
-		refuse(c, GG_MQTT_BAD_CLIENT_ID, "the client id belongs to another device");
+		gg_connect_refuse(c, GG_MQTT_BAD_CLIENT_ID, "the client id belongs to another device");
+		return;
+	}
+	if (p->has_will && gg_limit_topic(b, p->will.topic)) {
+		gg_connect_refuse(c, GG_MQTT_BAD_TOPIC, "the will's topic is too long");
 		return;
 	}
 	if (p->has_will && (p->will.topic.p[0] == '$' || !gg_access(c, p->will.topic))) {
-		refuse(c, GG_MQTT_NOT_AUTHORIZED, "the will's topic is not the client's own");
+		gg_connect_refuse(c, GG_MQTT_NOT_AUTHORIZED, "the will's topic is not the client's own");
 		return;
 	}
 	s = take_session(c, p, id, &present);
 	if (!s || set_will(s, p) < 0) {
-		refuse(c, GG_MQTT_QUOTA, "no memory for the session");
+		gg_connect_refuse(c, GG_MQTT_QUOTA, "no memory for the session");
 		return;
 	}
 	bool persisted = present && gg_session_persists(s);
 	s->expiry_s = expiry_of(b, p);
 	s->device = c->device;
+	s->any_topic = c->any_topic;
 	s->connection = c;
+	s->drop_told = false;
 	c->session = s;
 	gg_timer_stop(&s->expiry);
 	gg_timer_stop(&s->will_timer);
-	learn_limits(c, p);
 	if (gg_session_persists(s))
 		gg_persist_session(s, NULL);
 	else if (persisted)
 		gg_persist_session_end(s);
-	struct gg_mqtt_packet ack = {.type = GG_MQTT_CONNACK, .connack = {.session_present = present}};
-	struct gg_mqtt_properties *q = &ack.connack.properties;
-	set_keep_alive(c, p, q);
-	if (c->version == GG_MQTT_V5)
-		say_limits(c, p, q);
-	if (!p->client_id.len) {
-		q->assigned_client_id = id;
-		gg_mqtt_set(q, GG_MQTT_ASSIGNED_CLIENT_ID);
-	}
-	c->state = CONNECTED;
-	gg_connection_send(c, &ack);
+	if (s->will)
+		gg_persist_will(s);
+	if (!send_connack(c, p, id, present, data))
+		return;
 	if (c->device != GG_NONE)
 		b->outside.health(b->outside.arg, c->device, true, "connected");
 	gg_outbound_reconnected(s);
@@ -193,6 +256,26 @@ static bool anonymous_may(const struct connection *c)
 {
 	int who = c->broker->o.anonymous;
 	return who == ANONYMOUS_ALWAYS || (who == ANONYMOUS_AUTO && c->trusted);
+}
+
+void gg_connect_identify(struct connection *c, const struct gg_grant *g)
+{
+	free(c->id);
+	free(c->topics);
+	c->device = g->device;
+	c->any_topic = g->any_topic;
+	c->id = g->id.len ? gg_str_dup(g->id) : NULL;
+	c->topics = g->topics.len ? gg_str_dup(g->topics) : NULL;
+}
+
+void gg_connect_not_granted(struct connection *c, int status)
+{
+	if (status == -EDQUOT)
+		gg_connect_refuse(c, GG_MQTT_CONNECTION_RATE, "too many failed logins");
+	else if (status == -EAGAIN)
+		gg_connect_refuse(c, GG_MQTT_SERVER_BUSY, "too many logins at once");
+	else
+		gg_connect_refuse(c, GG_MQTT_BAD_CREDENTIALS, "unknown name or wrong password");
 }
 
 static void granted(void *arg, const struct gg_grant *g)
@@ -208,16 +291,11 @@ static void granted(void *arg, const struct gg_grant *g)
 		free(l);
 		return;
 	}
-	c->device = g->device;
-	c->any_topic = g->any_topic;
-	c->id = g->id.len ? gg_str_dup(g->id) : NULL;
-	c->topics = g->topics.len ? gg_str_dup(g->topics) : NULL;
+	gg_connect_identify(c, g);
 	if (g->status == 0)
-		establish(c, &p.connect);
-	else if (g->status == -EDQUOT)
-		refuse(c, GG_MQTT_CONNECTION_RATE, "too many failed logins");
+		gg_connect_establish(c, &p.connect, GG_STR(""));
 	else
-		refuse(c, GG_MQTT_BAD_CREDENTIALS, "unknown name or wrong password");
+		gg_connect_not_granted(c, g->status);
 	gg_connection_resume(c, PAUSE_LOGIN);
 	free(l);
 }
@@ -228,7 +306,7 @@ static void ask(struct connection *c, const struct gg_mqtt_frame *f, const struc
 	struct broker *b = c->broker;
 	struct login *l = malloc(sizeof *l + f->body.len);
 	if (!l) {
-		refuse(c, GG_MQTT_SERVER_BUSY, "out of memory");
+		gg_connect_refuse(c, GG_MQTT_SERVER_BUSY, "out of memory");
 		return;
 	}
 	l->connection = c;
@@ -245,7 +323,7 @@ static void ask(struct connection *c, const struct gg_mqtt_frame *f, const struc
 	if (b->outside.login(b->outside.arg, &login, granted, l) < 0) {
 		c->login = NULL;
 		free(l);
-		refuse(c, GG_MQTT_SERVER_BUSY, "too many logins at once");
+		gg_connect_refuse(c, GG_MQTT_SERVER_BUSY, "too many logins at once");
 	}
 }
 
@@ -253,18 +331,21 @@ void gg_connect_in(struct connection *c, const struct gg_mqtt_frame *f, const st
 {
 	struct gg_str certificate = gg_str(gg_stream_certificate_name(c->stream));
 	c->version = (enum gg_mqtt_version)p->version;
-	if (gg_mqtt_has(&p->properties, GG_MQTT_AUTH_METHOD)) {
-		refuse(c, GG_MQTT_BAD_AUTH_METHOD, "extended authentication is not supported");
+	learn_limits(c, p);
+	if (c->broker->o.redirect.to) {
+		gg_connect_refuse(c, gg_redirect_reason(c->broker), "clients are sent to another server");
 	} else if (p->client_id.len > CLIENT_ID_MAX ||
 		   (!p->client_id.len && !p->clean && c->version == GG_MQTT_V3)) {
-		refuse(c, GG_MQTT_BAD_CLIENT_ID, "client id empty or too long");
+		gg_connect_refuse(c, GG_MQTT_BAD_CLIENT_ID, "client id empty or too long");
+	} else if (gg_mqtt_has(&p->properties, GG_MQTT_AUTH_METHOD)) {
+		gg_auth_connect(c, f, p);
 	} else if (p->has_user || p->has_password || certificate.len) {
 		ask(c, f, p, certificate);
 	} else if (anonymous_may(c)) {
 		c->any_topic = true;
-		establish(c, p);
+		gg_connect_establish(c, p, GG_STR(""));
 	} else {
-		refuse(c, GG_MQTT_NOT_AUTHORIZED, "no credentials");
+		gg_connect_refuse(c, GG_MQTT_NOT_AUTHORIZED, "no credentials");
 	}
 }
 

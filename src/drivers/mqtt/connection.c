@@ -14,9 +14,66 @@
 
 static const int64_t connect_timeout_ns = 10 * GG_NS_PER_S;
 
-int gg_connection_send(struct connection *c, const struct gg_mqtt_packet *p)
+static struct gg_mqtt_properties *explained(struct gg_mqtt_packet *p)
 {
+	switch (p->type) {
+	case GG_MQTT_CONNACK:
+		return &p->connack.properties;
+	case GG_MQTT_DISCONNECT:
+	case GG_MQTT_AUTH:
+		return &p->disconnect.properties;
+	case GG_MQTT_SUBACK:
+	case GG_MQTT_UNSUBACK:
+		return &p->subscribe.properties;
+	case GG_MQTT_PUBACK:
+	case GG_MQTT_PUBREC:
+		return &p->ack.properties;
+	default:
+		return NULL;
+	}
+}
+
+static const uint64_t words = 1ULL << GG_MQTT_REASON_STRING | 1ULL << GG_MQTT_USER_PROPERTY;
+
+void gg_connection_explain(
+	struct gg_mqtt_properties *q, const char *text, const char *limit, char block[LIMIT_BLOCK])
+{
+	struct gg_writer w = gg_writer(block, LIMIT_BLOCK);
+	if (text) {
+		q->reason = gg_str(text);
+		gg_mqtt_set(q, GG_MQTT_REASON_STRING);
+	}
+	if (!limit)
+		return;
+	gg_mqtt_user_add(&w, GG_STR("limit"), gg_str(limit));
+	if (!gg_writer_ok(&w))
+		return;
+	q->user = gg_str_n(block, gg_writer_len(&w));
+	gg_mqtt_set(q, GG_MQTT_USER_PROPERTY);
+}
+
+/* Words are left out for whom they are not for ([MQTT-3.1.2-29]) and where the packet would be too large for
+ * its receiver ([MQTT-3.2.2-19] and its like). */
+void gg_connection_fit_words(const struct connection *c, struct gg_mqtt_packet *p)
+{
+	struct gg_mqtt_properties *q = explained(p);
+	if (!q || !(q->present & words))
+		return;
+	bool always = p->type == GG_MQTT_CONNACK || p->type == GG_MQTT_DISCONNECT;
+	if (!c->problem_info && !always)
+		q->present &= ~words;
+	if (c->maximum_packet && gg_mqtt_size(p, c->version) > c->maximum_packet)
+		q->present &= ~words;
+}
+
+int gg_connection_send(struct connection *c, const struct gg_mqtt_packet *packet)
+{
+	struct gg_mqtt_packet fitted = *packet;
+	const struct gg_mqtt_packet *p = &fitted;
+	gg_connection_fit_words(c, &fitted);
 	size_t size = gg_mqtt_size(p, c->version);
+	if (size > gg_connection_most(c))
+		return -EMSGSIZE;
 	uint8_t *room = gg_stream_room(c->stream, size);
 	if (!room)
 		return -EAGAIN;
@@ -25,15 +82,25 @@ int gg_connection_send(struct connection *c, const struct gg_mqtt_packet *p)
 	if (!gg_writer_ok(&w))
 		return -E2BIG;
 	gg_stream_commit(c->stream, size);
-	gg_count(c->broker->count.bytes_out, size);
+	gg_connection_sent(c, size);
 	return 0;
 }
 
 int gg_connection_send_ack(struct connection *c, enum gg_mqtt_type type, uint16_t packet_id, uint8_t reason)
 {
-	if (reason && c->version == GG_MQTT_V5) {
+	struct ack a = {.type = (uint8_t)type, .packet_id = packet_id, .reason = reason};
+	return gg_connection_send_ack_text(c, &a);
+}
+
+int gg_connection_send_ack_text(struct connection *c, const struct ack *a)
+{
+	enum gg_mqtt_type type = (enum gg_mqtt_type)a->type;
+	uint16_t packet_id = a->packet_id;
+	char block[LIMIT_BLOCK];
+	if (a->reason && c->version == GG_MQTT_V5) {
 		struct gg_mqtt_packet p = {
-			.type = (uint8_t)type, .ack = {.packet_id = packet_id, .reason = reason}};
+			.type = a->type, .ack = {.packet_id = packet_id, .reason = a->reason}};
+		gg_connection_explain(&p.ack.properties, a->text, a->limit, block);
 		return gg_connection_send(c, &p);
 	}
 	uint8_t *room = gg_stream_room(c->stream, GG_MQTT_ACK_SIZE);
@@ -41,6 +108,7 @@ int gg_connection_send_ack(struct connection *c, enum gg_mqtt_type type, uint16_
 		return -EAGAIN;
 	gg_mqtt_put_ack(room, type, packet_id);
 	gg_stream_commit(c->stream, GG_MQTT_ACK_SIZE);
+	gg_connection_sent(c, GG_MQTT_ACK_SIZE);
 	return 0;
 }
 
@@ -85,11 +153,24 @@ static void tell_end(const struct connection *c, uint8_t reason, const char *why
 
 void gg_connection_end(struct connection *c, uint8_t reason, const char *why)
 {
+	gg_connection_end_limit(c, reason, NULL, why);
+}
+
+void gg_connection_end_limit(struct connection *c, uint8_t reason, const char *limit, const char *why)
+{
 	if (c->closing)
 		return;
 	tell_end(c, reason, why);
 	if (reason && c->state == CONNECTED && c->version == GG_MQTT_V5) {
+		char block[LIMIT_BLOCK];
 		struct gg_mqtt_packet p = {.type = GG_MQTT_DISCONNECT, .disconnect = {.reason = reason}};
+		struct gg_mqtt_properties *q = &p.disconnect.properties;
+		gg_connection_explain(q, why, limit, block);
+		bool moved = reason == GG_MQTT_USE_ANOTHER_SERVER || reason == GG_MQTT_SERVER_MOVED;
+		if (moved && c->broker->o.redirect.to) {
+			q->server_reference = gg_str(c->broker->o.redirect.to);
+			gg_mqtt_set(q, GG_MQTT_SERVER_REFERENCE);
+		}
 		gg_connection_send(c, &p);
 	}
 	c->closing = true;
@@ -109,6 +190,8 @@ static void on_closed(void *arg, struct gg_stream *s, int status, const char *re
 	c->stream = NULL;
 	leave(c, reason);
 	gg_connect_forget(c);
+	gg_auth_forget(c);
+	gg_alias_done(c);
 	gg_ingest_flush(c);
 	gg_promise_forget(c);
 	gg_timer_stop(&c->timer);
@@ -127,6 +210,7 @@ static void on_closed(void *arg, struct gg_stream *s, int status, const char *re
 	b->connection_count--;
 	gg_gauge_set(b->count.connections, b->connection_count);
 	free(c);
+	gg_broker_look_idle(b);
 }
 
 /* Before CONNECT has come, and then for the keep alive (§3.1.2.10): no timer is touched per packet. */
@@ -155,7 +239,7 @@ static void on_disconnect(struct connection *c, const struct gg_mqtt_disconnect 
 	if (gg_mqtt_has(&d->properties, GG_MQTT_SESSION_EXPIRY)) {
 		uint32_t asked = d->properties.session_expiry_s;
 		uint64_t most = (uint64_t)(c->broker->o.session_expiry_ns / GG_NS_PER_S);
-		if (!s->expiry_s && asked) { /* [MQTT-3.14.2-2] */
+		if (!s->expiry_s && asked) { /* §3.14.2.2.2 */
 			gg_connection_end(c, GG_MQTT_PROTOCOL_ERROR, "session expiry in DISCONNECT");
 			return;
 		}
@@ -163,7 +247,7 @@ static void on_disconnect(struct connection *c, const struct gg_mqtt_disconnect 
 			gg_persist_session_end(s);
 		s->expiry_s = asked > most ? (uint32_t)most : asked;
 	}
-	c->said_goodbye = d->reason != GG_MQTT_DISCONNECT_WITH_WILL;
+	c->said_goodbye = d->reason == GG_MQTT_SUCCESS; /* with any other its will is sent, [MQTT-3.14.4-3] */
 	gg_connection_end(c, 0, "client disconnected");
 }
 
@@ -194,7 +278,10 @@ static bool dispatch(struct connection *c, struct gg_mqtt_packet *p)
 	case GG_MQTT_DISCONNECT:
 		on_disconnect(c, &p->disconnect);
 		return true;
-	default: /* what only a server sends, a second CONNECT ([MQTT-3.1.0-2]), AUTH without a method */
+	case GG_MQTT_AUTH:
+		gg_auth_in(c, &p->disconnect);
+		return true;
+	default: /* what only a server sends, a second CONNECT ([MQTT-3.1.0-2]) */
 		gg_count(c->broker->count.protocol_errors, 1);
 		gg_connection_end(c, GG_MQTT_PROTOCOL_ERROR, gg_mqtt_type_name(p->type));
 		return true;
@@ -223,18 +310,18 @@ static bool take(struct connection *c, const struct gg_mqtt_frame *f)
 {
 	struct gg_mqtt_packet p;
 	uint8_t reason = 0;
-	if (c->state == AWAITS_CONNECT && f->type != GG_MQTT_CONNECT) {
-		gg_count(c->broker->count.protocol_errors, 1);
-		gg_connection_end(c, 0, "the first packet is not CONNECT");
-		return true;
-	}
 	if (gg_mqtt_decode(f, c->version, &p, &reason) < 0) {
 		refuse_malformed(c, f, reason);
 		return true;
 	}
 	if (c->state == CONNECTED)
 		return dispatch(c, &p);
-	gg_connect_in(c, f, &p.connect);
+	if (c->state == AWAITS_CONNECT)
+		gg_connect_in(c, f, &p.connect);
+	else if (p.type == GG_MQTT_AUTH)
+		gg_auth_in(c, &p.disconnect);
+	else
+		gg_connection_end(c, 0, "it broke off its authentication"); /* [MQTT-3.1.2-30] */
 	return true;
 }
 
@@ -244,6 +331,12 @@ static size_t on_data(void *arg, struct gg_stream *s, const uint8_t *bytes, size
 	(void)s;
 	size_t used = 0;
 	c->last_seen_ns = gg_loop_now(c->broker->loop);
+	if (c->state == AWAITS_CONNECT && len && bytes[0] >> 4 != GG_MQTT_CONNECT) {
+		/* before the rest of what is no MQTT, whose length may be any */
+		gg_count(c->broker->count.protocol_errors, 1);
+		gg_connection_end(c, 0, "the first packet is not CONNECT");
+		return len;
+	}
 	while (!c->closing && !c->paused) {
 		struct gg_mqtt_frame f;
 		int rc = gg_mqtt_frame(gg_str_n(bytes + used, len - used), c->broker->o.max_packet, &f, NULL);
@@ -255,10 +348,13 @@ static size_t on_data(void *arg, struct gg_stream *s, const uint8_t *bytes, size
 				rc == -E2BIG ? "packet too large" : "malformed packet");
 			break;
 		}
-		if (!take(c, &f))
+		if (!gg_limit_bytes(c) || !take(c, &f))
 			break;
 		used += f.size;
+		c->broker->packets_received++;
+		gg_limit_bytes_spend(c, f.size);
 	}
+	c->broker->bytes_received += used;
 	gg_count(c->broker->count.bytes_in, used);
 	gg_ingest_flush(c);
 	gg_promise_turn(c);
@@ -302,6 +398,8 @@ const struct gg_stream_handler *gg_broker_accept(void *arg, struct gg_stream *s,
 		c->next->previous = c;
 	b->connections = c;
 	b->connection_count++;
+	if (b->connection_count > b->most_clients)
+		b->most_clients = b->connection_count;
 	gg_gauge_set(b->count.connections, b->connection_count);
 	gg_timer_start(b->loop, &c->timer, connect_timeout_ns, on_timer);
 	*ret_arg = c;

@@ -10,6 +10,8 @@
  */
 #include "broker.h"
 
+#include "base/log.h"
+
 struct match {
 	struct session *session;
 	const struct subscription *share; /* not decided yet, session is NULL */
@@ -54,9 +56,10 @@ static void merge(struct broker *b, const struct subscription *sub)
 {
 	struct session *s = sub->session;
 	struct match *m;
-	if (s->match_turn == b->match_turn) {
+	bool seen = s->match_turn == b->match_turn;
+	if (seen && !(sub->id && b->matches[s->match_place].ids[OUT_IDS - 1])) {
 		m = &b->matches[s->match_place];
-	} else {
+	} else { /* also a further copy when there is no room for one more identifier, [MQTT-3.3.4-5] */
 		m = new_match(b);
 		if (!m)
 			return;
@@ -145,6 +148,16 @@ static struct gg_str encoded(struct delivery *d, enum gg_mqtt_version version)
 	return gg_buf_view(to);
 }
 
+/* Once a connection: the counters say how many. */
+static void tell_drop(struct session *s, const char *why)
+{
+	if (s->drop_told)
+		return;
+	s->drop_told = true;
+	gg_log(GG_WARN, s->broker->outside.name, "messages for a client are dropped",
+		GG_SV("client", gg_session_id(s)), GG_S("why", why));
+}
+
 static void send_plain(struct delivery *d, const struct match *m)
 {
 	struct broker *b = d->broker;
@@ -154,7 +167,7 @@ static void send_plain(struct delivery *d, const struct match *m)
 		return;
 	d->given++;
 	int rc = -E2BIG;
-	if (retain || (m->ids[0] && c->version == GG_MQTT_V5)) {
+	if (retain || c->alias_maximum || (m->ids[0] && c->version == GG_MQTT_V5)) {
 		struct outgoing o = {.retain = retain};
 		memcpy(o.ids, m->ids, sizeof o.ids);
 		rc = gg_outbound_send(c, d->publish, INT64_MAX, &o, false);
@@ -164,12 +177,16 @@ static void send_plain(struct delivery *d, const struct match *m)
 			rc = gg_stream_write(c->stream, bytes.p, bytes.len);
 		if (rc == 0) {
 			b->sent++;
+			b->payload_sent += d->publish->payload.len;
 			gg_count(b->count.out[0], 1);
-			gg_count(b->count.bytes_out, bytes.len);
+			gg_connection_sent(c, bytes.len);
 		}
 	}
+	b->dropped += rc < 0;
 	if (rc < 0)
 		gg_count(rc == -EAGAIN ? b->count.dropped_slow : b->count.dropped_large, 1);
+	if (rc == -EAGAIN)
+		tell_drop(m->session, "it reads too slowly");
 }
 
 /* ---- QoS 1 and 2 ---- */
@@ -178,11 +195,21 @@ static void queue(struct delivery *d, const struct match *m)
 {
 	struct broker *b = d->broker;
 	uint8_t qos = m->qos < d->publish->qos ? m->qos : d->publish->qos;
-	if (!d->message)
+	if (!d->message) {
 		d->message = gg_message_new(b, d->publish);
+		if (d->message && b->command)
+			gg_command_attach(b->command, d->message);
+	}
 	bool retain = m->retain_as_published && d->publish->retain;
-	if (!d->message || gg_outbound_add(m->session, d->message, qos, retain, m->ids) < 0) {
+	int rc = d->message ? gg_outbound_add(m->session, d->message, qos, retain, m->ids) : -ENOMEM;
+	if (rc < 0) {
+		b->dropped++;
 		gg_count(b->count.dropped_full, 1);
+		gg_log(GG_WARN, b->outside.name, "message dropped, no more wait for the client",
+			GG_SV("client", gg_session_id(m->session)), GG_SV("topic", d->publish->topic),
+			GG_S("limit", rc == -ENOBUFS  ? "max_queued"
+				      : rc == -EDQUOT ? "client_memory"
+						      : "memory"));
 		return;
 	}
 	d->given++;
@@ -190,9 +217,11 @@ static void queue(struct delivery *d, const struct match *m)
 		return;
 	if (!d->receivers)
 		d->receivers = malloc(b->match_count * sizeof *d->receivers);
-	if (d->receivers)
-		d->receivers[d->receiver_count++] =
-			(struct persist_receiver){m->session, qos, retain, m->ids[0]};
+	if (!d->receivers)
+		return;
+	struct persist_receiver *r = &d->receivers[d->receiver_count++];
+	*r = (struct persist_receiver){.session = m->session, .qos = qos, .retain = retain};
+	memcpy(r->ids, m->ids, sizeof r->ids);
 }
 
 unsigned gg_deliver(
@@ -217,7 +246,8 @@ unsigned gg_deliver(
 			send_plain(&d, m);
 	}
 	if (d.receiver_count) /* before it is sent, so that no record of its end comes first */
-		gg_persist_message(b, d.message, d.receivers, d.receiver_count, hold);
+		gg_persist_message(
+			b, d.message, d.receivers, d.receiver_count, b->received_id ? from : NULL, hold);
 	for (uint32_t i = 0; d.message && i < b->match_count; i++)
 		if (b->matches[i].session)
 			gg_outbound_pump(b->matches[i].session);

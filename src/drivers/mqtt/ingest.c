@@ -141,26 +141,29 @@ static struct gg_batch *batch_of(struct connection *c, const struct source *sour
 }
 
 /* Whose samples they are when the topic does not say: the device's that publishes. */
-static int own_source(struct broker *b, const struct connection *c, struct source **ret_source)
+static int own_source(struct broker *b, uint32_t device, struct source **ret_source)
 {
-	bool known = c && c->device != GG_NONE;
-	return source_of(b, known ? b->outside.device_id(c->device) : gg_str(b->outside.name), ret_source);
+	bool known = device != GG_NONE;
+	return source_of(b, known ? b->outside.device_id(device) : gg_str(b->outside.name), ret_source);
 }
 
-int gg_ingest(struct broker *b, struct connection *c, const struct gg_mqtt_publish *p)
+int gg_ingest(
+	struct broker *b, struct connection *c, const struct session *from, const struct gg_mqtt_publish *p)
 {
+	uint32_t device = c ? c->device : from ? from->device : GG_NONE;
+	bool any_topic = c ? c->any_topic : !from || from->any_topic;
 	const struct route *r = gg_map_get_ptr(&b->routes, p->topic);
 	int rc = r ? 0 : find_route(b, p->topic, &r);
 	if (rc < 0 || !r->rule)
 		return rc < 0 ? rc : -ENOENT;
 	struct source *source = r->source;
-	if (!source && (rc = own_source(b, c, &source)) < 0)
+	if (!source && (rc = own_source(b, device, &source)) < 0)
 		return rc;
-	if (!c)
-		return decode_apart(b, r, source, p->payload);
-	if (!c->any_topic && source->device != c->device)
+	if (!any_topic && source->device != device)
 		return -EACCES; /* sensors/press-2 may be a topic of a device called sensors; its samples are
 				   not */
+	if (!c)
+		return decode_apart(b, r, source, p->payload);
 	if (!batch_of(c, source))
 		return -ENOMEM;
 	rc = gg_decode(&source->decoder, &r->rule->format, gg_str_n(r->name, r->len), p->payload,

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "net/http_server.h"
+#include "net/proxy.h"
 
 struct place {
 	struct gg_address address;
@@ -55,6 +56,52 @@ static int parse_place(const struct broker *b, const char *text, struct place *r
 	return 0;
 }
 
+/* ---- proxies ---- */
+
+static bool is_listener(const struct broker *b, const char *text)
+{
+	for (size_t i = 0; i < b->o.listen.count; i++)
+		if (strcmp(b->o.listen.items[i], text) == 0)
+			return true;
+	return false;
+}
+
+static int check_proxies(const struct broker *b, struct gg_error *e)
+{
+	const struct proxy_option *all = b->o.proxies.items;
+	struct gg_network network;
+	for (size_t i = 0; i < b->o.proxies.count; i++) {
+		if (!is_listener(b, all[i].listen))
+			return gg_error_set(e, -EINVAL,
+				"proxy_protocol: \"%s\" is not in listen: expected the same words",
+				all[i].listen);
+		for (size_t k = 0; k < all[i].from.count; k++) {
+			int rc = gg_network_parse(gg_str(all[i].from.items[k]), &network, e);
+			if (rc < 0) {
+				gg_error_prefix(e, "proxy_protocol");
+				return rc;
+			}
+		}
+	}
+	return 0;
+}
+
+static int take_proxies(struct broker *b, const char *text, struct broker_listener *l)
+{
+	const struct proxy_option *all = b->o.proxies.items;
+	for (size_t i = 0; i < b->o.proxies.count; i++) {
+		if (strcmp(all[i].listen, text) != 0)
+			continue;
+		l->proxies = calloc(all[i].from.count + 1, sizeof *l->proxies);
+		if (!l->proxies)
+			return -ENOMEM;
+		for (; l->proxy_count < all[i].from.count; l->proxy_count++)
+			gg_network_parse(
+				gg_str(all[i].from.items[l->proxy_count]), &l->proxies[l->proxy_count], NULL);
+	}
+	return 0;
+}
+
 int gg_listen_check(const struct broker *b, struct gg_error *e)
 {
 	struct place place;
@@ -65,7 +112,7 @@ int gg_listen_check(const struct broker *b, struct gg_error *e)
 		if (rc < 0)
 			return rc;
 	}
-	return 0;
+	return check_proxies(b, e);
 }
 
 /* ---- WebSocket ---- */
@@ -107,7 +154,9 @@ static int listen_websocket(
 static int listen_at(struct broker *b, const char *text, struct gg_error *e)
 {
 	struct broker_listener *l = &b->listeners[b->listener_count];
-	struct gg_listener_options o = {.max_streams = (unsigned)b->o.max_clients};
+	struct gg_listener_options o = {.max_streams = (unsigned)b->o.max_clients,
+		.accept_rate = (unsigned)b->o.connect_rate,
+		.max_per_address = (unsigned)b->o.max_per_address};
 	struct place place;
 	int rc = parse_place(b, text, &place, e);
 	if (rc < 0)
@@ -118,6 +167,10 @@ static int listen_at(struct broker *b, const char *text, struct gg_error *e)
 	o.limits.output_bytes = gg_max_size(b->o.max_packet * 2, 1 << 20);
 	*l = (struct broker_listener){
 		.broker = b, .loopback = gg_address_is_loopback(&o.address), .path = place.path};
+	if (take_proxies(b, text, l) < 0)
+		return gg_error_set(e, -ENOMEM, "out of memory");
+	o.proxies = l->proxies;
+	o.proxy_count = l->proxy_count;
 	rc = place.websocket ? listen_websocket(b, l, &o, e)
 			     : gg_listener_open(b->loop, &o, gg_broker_accept, l, &l->listener, e);
 	if (rc < 0)

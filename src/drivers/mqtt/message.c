@@ -34,7 +34,7 @@ struct message *gg_message_new(struct broker *b, const struct gg_mqtt_publish *p
 	struct gg_str user = if_set(q, GG_MQTT_USER_PROPERTY, q->user);
 	size_t bytes = p->topic.len + p->payload.len + type.len + response.len + correlation.len + user.len;
 	size_t size = sizeof(struct message) + bytes;
-	if (size > b->o.memory || b->message_bytes > b->o.memory - size)
+	if (!b->replaying && (size > b->o.memory || b->message_bytes > b->o.memory - size))
 		return NULL;
 	struct message *m = malloc(size);
 	if (!m)
@@ -72,6 +72,8 @@ void gg_message_unref(struct message *m)
 {
 	if (!m || --m->refs)
 		return;
+	if (m->command)
+		gg_command_answered(m, GG_MQTT_UNSPECIFIED);
 	m->broker->message_bytes -= m->size;
 	gg_gauge_set(m->broker->count.queued_bytes, (int64_t)m->broker->message_bytes);
 	free(m);

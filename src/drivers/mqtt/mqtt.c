@@ -7,8 +7,6 @@
 
 #include "base/log.h"
 
-#include <time.h>
-
 struct mqtt {
 	struct broker broker; /* first */
 	struct gg_host *host;
@@ -22,12 +20,32 @@ static const struct gg_option topic_table[] = {
 		.help = "A topic with {device} and {signal} in it; {signal...} takes all levels that follow"),
 	GG_FORMAT_ROWS(struct topic_option, format), {0}};
 
+static const struct gg_option proxy_table[] = {
+	GG_OPTION(struct proxy_option, listen, KEY, .help = "The listener, as it stands in listen"),
+	GG_OPTION(struct proxy_option, from, STRINGS, .flags = GG_MAIN, .example = "10.0.0.0/8",
+		.help = "Addresses and networks of the proxies, in numbers; unix = a unix socket"),
+	{0}};
+
+static const char *const redirect_choices[] = {"use", "moved", NULL};
+
+static const struct gg_option redirect_table[] = {
+	GG_OPTION(struct redirect_options, to, STRING, .flags = GG_MAIN | GG_LIVE,
+		.example = "other.example:1883", .help = "The server to go to"),
+	GG_OPTION(struct redirect_options, kind, CHOICE, .def = "use", .choices = redirect_choices,
+		.flags = GG_LIVE, .help = "use = for now, moved = for good"),
+	{0}};
+
 #define ROW(field, kind, ...)          GG_OPTION(struct broker, o.field, kind, .name = #field, ##__VA_ARGS__)
 #define NAMED(field, kind, label, ...) GG_OPTION(struct broker, o.field, kind, .name = label, ##__VA_ARGS__)
 
 static const struct gg_option options[] = {
 	ROW(listen, STRINGS, .def = "127.0.0.1:1883", .flags = GG_MAIN, .example = "tls://0.0.0.0:8883",
 		.help = "Where clients connect: host:port, tls://, ws:// and wss:// with a path"),
+	NAMED(proxies, MAP, "proxy_protocol", GG_SUB(proxy_table, struct proxy_option),
+		.example = "{ \"0.0.0.0:1883\": 10.0.0.5 }",
+		.help = "By an address of listen: from where connections begin with a header of the PROXY "
+			"protocol "
+			"(1 or 2) that says who the client is. Others are served as they come"),
 	ROW(tls, GROUP, .sub = gg_tls_server_option_table,
 		.help = "Certificate and key for tls:// and wss://"),
 	ROW(anonymous, CHOICE, .def = "auto", .choices = anonymous_choices, .flags = GG_LIVE,
@@ -54,10 +72,42 @@ static const struct gg_option options[] = {
 		.help = "Memory for all queued and retained messages together"),
 	ROW(rate, UINT, .def = "0", .flags = GG_LIVE, .unit = "1/s",
 		.help = "Messages a client may publish in a second; it is read no faster. 0 = any number"),
+	NAMED(rate_bytes, SIZE, "rate_bytes", .def = "0", .flags = GG_LIVE,
+		.help = "Bytes a client may send in a second; it is read no faster. 0 = any number"),
+	ROW(max_per_address, UINT, .def = "0",
+		.help = "Connections from one address at a listener; more are turned away. 0 = any number"),
+	ROW(connect_rate, UINT, .def = "1000", .min = "1", .max = "100000", .unit = "1/s",
+		.help = "New connections a second at a listener; more wait"),
+	ROW(client_memory, SIZE, .def = "16MiB", .flags = GG_LIVE,
+		.help = "Memory for what waits for one client, its subscriptions included; messages beyond "
+			"are "
+			"dropped and counted. 0 = any"),
+	ROW(max_subscriptions, UINT, .def = "1000", .min = "1", .max = "100000", .flags = GG_LIVE,
+		.help = "Subscriptions of one client"),
+	ROW(max_topic, UINT, .def = "65535", .min = "1", .max = "65535", .flags = GG_LIVE, .unit = "bytes",
+		.help = "Longest topic or filter"),
+	ROW(max_levels, UINT, .def = "64", .min = "1", .max = "64", .flags = GG_LIVE,
+		.help = "Levels a topic or filter may have"),
+	ROW(retained_memory, SIZE, .def = "0", .flags = GG_LIVE,
+		.help = "Memory for all retained messages, a part of memory. 0 = all of it"),
+	ROW(max_retained_per_device, UINT, .def = "0", .flags = GG_LIVE,
+		.help = "Topics with a retained message of one device. 0 = any number"),
+	ROW(retained_memory_per_device, SIZE, .def = "0", .flags = GG_LIVE,
+		.help = "Memory for the retained messages of one device. 0 = any"),
+	NAMED(write_timeout_ns, DURATION, "write_timeout", .def = "0s", .max = "1h", .flags = GG_LIVE,
+		.help = "Within which time a device must acknowledge a command (QoS 1); then the write is "
+			"done, "
+			"else it has failed. 0 = a write is done once it was handed to a client"),
+	NAMED(sys_interval_ns, DURATION, "sys_interval", .def = "10s", .max = "1d",
+		.help = "How often the topics below $SYS are published, for applications only; 0 = never"),
 	NAMED(session_expiry_ns, DURATION, "session_expiry", .def = "1d", .min = "0s", .flags = GG_LIVE,
 		.help = "How long the session of a client that is away is kept at most"),
 	NAMED(keep_alive_ns, DURATION, "keep_alive", .def = "0s", .max = "18h", .flags = GG_LIVE,
 		.help = "Longest keep-alive that an MQTT 5.0 client may choose; 0 = as it likes"),
+	ROW(redirect, GROUP, .sub = redirect_table, .flags = GG_LIVE,
+		.help = "Sends clients to another server; those of 3.1.1 are only turned away"),
+	ROW(response_information, STRING, .flags = GG_LIVE, .example = "answers/{client}",
+		.help = "Where a client should listen for answers to its requests, told to who asks for it"),
 	{0}};
 
 /* ---- the gateway's services ---- */
@@ -145,8 +195,21 @@ static int update(void *self, const void *fresh, struct gg_error *e)
 	b->o.max_queued = f->o.max_queued;
 	b->o.memory = f->o.memory;
 	b->o.rate = f->o.rate;
+	b->o.rate_bytes = f->o.rate_bytes;
+	b->o.client_memory = f->o.client_memory;
+	b->o.max_subscriptions = f->o.max_subscriptions;
+	b->o.max_topic = f->o.max_topic;
+	b->o.max_levels = f->o.max_levels;
+	b->o.retained_memory = f->o.retained_memory;
+	b->o.max_retained_per_device = f->o.max_retained_per_device;
+	b->o.retained_memory_per_device = f->o.retained_memory_per_device;
+	b->o.write_timeout_ns = f->o.write_timeout_ns;
 	b->o.session_expiry_ns = f->o.session_expiry_ns;
 	b->o.keep_alive_ns = f->o.keep_alive_ns;
+	b->o.response_information = f->o.response_information;
+	b->o.redirect = f->o.redirect;
+	for (struct connection *c = b->connections; b->o.redirect.to && c; c = c->next)
+		gg_connection_end(c, gg_redirect_reason(b), "clients are sent to another server");
 	return 0;
 }
 
@@ -161,13 +224,8 @@ static void close_(void *self)
 static void stop(void *self)
 {
 	struct broker *b = self;
-	const struct timespec pause = {.tv_nsec = 2 * GG_NS_PER_MS};
-	for (int i = 0; i < 2500; i++) {
-		if (!atomic_load_explicit(&b->waits_under_way, memory_order_acquire) &&
-			!atomic_load_explicit(&b->connection_count, memory_order_acquire))
-			return;
-		nanosleep(&pause, NULL);
-	}
+	if (gg_broker_wait_idle(b, 5 * GG_NS_PER_S))
+		return;
 	gg_log(GG_WARN, b->outside.name, "stopped with acknowledgements or connections under way");
 }
 

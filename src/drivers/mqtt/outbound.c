@@ -9,6 +9,14 @@
  * again from the start ([MQTT-4.4.0-1]). The window is the client's Receive Maximum (§4.9). QoS 1: SENT, then
  * DONE by PUBACK. QoS 2: SENT, RELEASED by PUBREC (the client has it; PUBREL goes out), DONE by PUBCOMP.
  * DONE entries leave from the front.
+ *
+ * A new connection begins with an empty window: what was SENT goes out again within it, in order and before
+ * anything new.
+ *
+ * QoS 2 means once, over a crash as well: the client knows a message by its packet id, so that id is on disk
+ * before the message is sent (records are written ahead, for as many as the window has room), and so is
+ * RELEASED before PUBREL. A record on its way holds the session's outbox; the records of a session come back
+ * in order, so a number tells which are there.
  */
 #include "broker.h"
 
@@ -35,8 +43,11 @@ static int grow(struct session *s)
 int gg_outbound_add(struct session *s, struct message *m, uint8_t qos, bool retain, const uint32_t *ids)
 {
 	const struct broker *b = s->broker;
-	if (s->out_count - s->out_sent >= b->o.max_queued)
+	if (s->out_count - s->out_sent >= b->o.max_queued && !b->replaying)
 		return -ENOBUFS;
+	size_t bytes = s->out_bytes + s->subscription_bytes + m->size;
+	if (b->o.client_memory && bytes > b->o.client_memory && !b->replaying)
+		return -EDQUOT;
 	if (s->out_count == s->out_cap && grow(s) < 0)
 		return -ENOMEM;
 	struct outgoing *o = at(s, s->out_count++);
@@ -44,27 +55,33 @@ int gg_outbound_add(struct session *s, struct message *m, uint8_t qos, bool reta
 		.message = gg_message_ref(m), .qos = qos, .retain = retain, .state = OUT_QUEUED};
 	if (ids)
 		memcpy(o->ids, ids, sizeof o->ids);
+	s->out_bytes += m->size;
 	return 0;
 }
 
 static void pop_done(struct session *s)
 {
 	while (s->out_count && at(s, 0)->state == OUT_DONE) {
+		s->out_bytes -= at(s, 0)->message->size;
 		gg_message_unref(at(s, 0)->message);
 		s->out_first++;
 		s->out_count--;
 		s->out_sent -= s->out_sent > 0;
+		s->out_looked -= s->out_looked > 0;
 	}
 }
 
 /* It has arrived, or will never. */
 void gg_outbound_finish(struct session *s, struct outgoing *o)
 {
-	if (o->state == OUT_SENT || o->state == OUT_RELEASED)
+	if (o->resend)
+		s->out_resend--;
+	else if (o->state == OUT_SENT || o->state == OUT_RELEASED)
 		s->out_unacked -= s->out_unacked > 0;
+	o->resend = false;
 	o->state = OUT_DONE;
 	if (gg_session_persists(s) && o->message->id)
-		gg_persist_outgoing(s, o);
+		gg_persist_outgoing(s, o, OUT_DONE, NULL);
 }
 
 static uint16_t new_packet_id(struct session *s)
@@ -72,7 +89,8 @@ static uint16_t new_packet_id(struct session *s)
 	for (;;) {
 		uint16_t id = ++s->last_packet_id;
 		bool used = id == 0;
-		for (uint32_t i = 0; i < s->out_sent && !used && s->out_sent < UINT16_MAX; i++)
+		uint32_t end = s->out_looked > s->out_sent ? s->out_looked : s->out_sent;
+		for (uint32_t i = 0; i < end && !used && end < UINT16_MAX; i++)
 			used = at(s, i)->packet_id == id && at(s, i)->state != OUT_DONE;
 		if (!used)
 			return id;
@@ -88,12 +106,20 @@ int gg_outbound_send(struct connection *c, const struct gg_mqtt_publish *p, int6
 	q.dup = dup && o->qos;
 	q.retain = o->retain;
 	q.packet_id = o->packet_id;
-	if (expires_ns != INT64_MAX)
+	int64_t left_ns = expires_ns - gg_loop_utc(b->loop);
+	if (expires_ns != INT64_MAX) /* what is sent again may have expired meanwhile */
 		q.properties.message_expiry_s =
-			(uint32_t)((expires_ns - gg_loop_utc(b->loop) + GG_NS_PER_S - 1) / GG_NS_PER_S);
+			left_ns > GG_NS_PER_S ? (uint32_t)((left_ns + GG_NS_PER_S - 1) / GG_NS_PER_S) : 1;
 	for (size_t i = 0; i < OUT_IDS && o->ids[i]; i++) {
 		q.properties.subscription_ids[i] = o->ids[i];
 		gg_mqtt_set(&q.properties, GG_MQTT_SUBSCRIPTION_ID);
+	}
+	bool known = false;
+	uint16_t alias = c->alias_maximum ? gg_alias_pick(c, p->topic, &known) : 0;
+	if (alias) {
+		q.properties.topic_alias = alias;
+		gg_mqtt_set(&q.properties, GG_MQTT_TOPIC_ALIAS);
+		q.topic = known ? gg_str_n("", 0) : q.topic;
 	}
 	size_t size = gg_mqtt_publish_size(&q, c->version);
 	if (size > c->maximum_packet)
@@ -106,9 +132,12 @@ int gg_outbound_send(struct connection *c, const struct gg_mqtt_publish *p, int6
 	if (!gg_writer_ok(&w))
 		return -EMSGSIZE;
 	gg_stream_commit(c->stream, size);
+	if (alias && !known)
+		gg_alias_sent(c, alias, p->topic);
 	b->sent++;
+	b->payload_sent += q.payload.len;
 	gg_count(b->count.out[q.qos], 1);
-	gg_count(b->count.bytes_out, size);
+	gg_connection_sent(c, size);
 	return 0;
 }
 
@@ -117,18 +146,30 @@ static bool expired(const struct session *s, const struct outgoing *o)
 	return o->message->expires_ns <= gg_loop_utc(s->broker->loop);
 }
 
-/* Sends the next one that waits; -EAGAIN: no room. */
+static bool needs_record(const struct session *s, const struct outgoing *o)
+{
+	return o->qos == 2 && gg_session_persists(s) && o->message->id;
+}
+
+/* Sends the next one that waits. Errors: -EAGAIN no room, -EINPROGRESS its packet id is not on disk yet. */
 static int send_next(struct session *s)
 {
 	struct outgoing *o = at(s, s->out_sent);
+	if (o->state == OUT_DONE) { /* it had arrived before the process ended */
+		s->out_sent++;
+		return 0;
+	}
 	if (expired(s, o)) {
 		gg_count(s->broker->count.dropped_expired, 1);
 		s->out_sent++;
 		gg_outbound_finish(s, o);
 		return 0;
 	}
-	o->packet_id = new_packet_id(s);
-	int rc = gg_outbound_send(s->connection, &o->message->publish, o->message->expires_ns, o, false);
+	if (needs_record(s, o) && (!o->record || (int32_t)(s->records_kept - o->record) < 0))
+		return -EINPROGRESS;
+	if (!o->packet_id)
+		o->packet_id = new_packet_id(s);
+	int rc = gg_outbound_send(s->connection, &o->message->publish, o->message->expires_ns, o, o->again);
 	if (rc == -EAGAIN)
 		return rc;
 	s->out_sent++;
@@ -139,9 +180,86 @@ static int send_next(struct session *s)
 	}
 	o->state = OUT_SENT;
 	s->out_unacked++;
-	if (o->qos == 2 && gg_session_persists(s) && o->message->id)
-		gg_persist_outgoing(s, o);
 	return 0;
+}
+
+/* Sends what an earlier connection left; false: not all of it, for now. */
+static bool send_again(struct session *s, uint32_t window)
+{
+	for (uint32_t i = 0; s->out_resend && i < s->out_sent; i++) {
+		struct outgoing *o = at(s, i);
+		if (!o->resend)
+			continue;
+		if (s->out_unacked >= window)
+			return false;
+		if (!o->packet_id)
+			o->packet_id = new_packet_id(s);
+		int rc = gg_outbound_send(
+			s->connection, &o->message->publish, o->message->expires_ns, o, true);
+		if (rc == -EAGAIN)
+			return false;
+		if (rc < 0) { /* as in send_next() */
+			gg_count(s->broker->count.dropped_large, 1);
+			gg_outbound_finish(s, o);
+			continue;
+		}
+		o->resend = false;
+		s->out_resend--;
+		s->out_unacked++;
+	}
+	return true;
+}
+
+static void outbox_unref(struct outbox *x)
+{
+	if (x && --x->refs == 0)
+		free(x);
+}
+
+static void ids_kept(void *arg, uint32_t number)
+{
+	struct outbox *x = arg;
+	struct session *s = x->session;
+	if (s) {
+		s->records_kept = number;
+		if (!s->pumping)
+			gg_outbound_pump(s);
+	}
+	outbox_unref(x);
+}
+
+/* Gives packet ids to the messages of QoS 2 that fit the window, and keeps them. Only the last record tells
+ * when it is on disk: those before it are then as well. */
+static void record_ahead(struct session *s, uint32_t window)
+{
+	uint32_t room = window - (s->out_unacked < window ? s->out_unacked : window);
+	struct outgoing *last = NULL;
+	if (s->out_looked < s->out_sent)
+		s->out_looked = s->out_sent;
+	while (s->out_looked < s->out_count && s->out_looked - s->out_sent < room) {
+		struct outgoing *o = at(s, s->out_looked++);
+		if (o->state == OUT_DONE || o->record || !needs_record(s, o))
+			continue;
+		if (last)
+			gg_persist_outgoing(s, last, OUT_SENT, NULL);
+		if (!o->packet_id)
+			o->packet_id = new_packet_id(s);
+		if (++s->records_asked == 0)
+			s->records_asked = 1;
+		o->record = s->records_asked;
+		last = o;
+	}
+	if (!last)
+		return;
+	if (!s->outbox && (s->outbox = calloc(1, sizeof *s->outbox)))
+		*s->outbox = (struct outbox){.session = s, .refs = 1};
+	if (!s->outbox) { /* no memory to wait with: rather twice after a crash than never */
+		gg_persist_outgoing(s, last, OUT_SENT, NULL);
+		s->records_kept = s->records_asked;
+		return;
+	}
+	s->outbox->refs++;
+	gg_persist_sending(s, last, ids_kept, s->outbox, s->records_asked);
 }
 
 void gg_outbound_pump(struct session *s)
@@ -152,26 +270,36 @@ void gg_outbound_pump(struct session *s)
 	uint32_t window = c->receive_maximum < s->broker->o.max_inflight
 				  ? c->receive_maximum
 				  : (uint32_t)s->broker->o.max_inflight;
-	while (s->out_sent < s->out_count && s->out_unacked < window)
+	s->pumping = true;
+	record_ahead(s, window);
+	bool more = !s->out_resend || send_again(s, window);
+	while (more && s->out_sent < s->out_count && s->out_unacked < window)
 		if (send_next(s) < 0)
 			break;
+	s->pumping = false;
 	pop_done(s);
 }
 
 void gg_outbound_reconnected(struct session *s)
 {
-	struct connection *c = s->connection;
+	s->out_unacked = s->out_resend = 0;
 	for (uint32_t i = 0; i < s->out_sent; i++) {
 		struct outgoing *o = at(s, i);
-		if (o->state == OUT_RELEASED)
-			gg_connection_send_ack(c, GG_MQTT_PUBREL, o->packet_id, 0);
-		if (o->state == OUT_SENT && gg_outbound_send(c, &o->message->publish, o->message->expires_ns,
-						    o, true) == -EAGAIN) {
-			gg_connection_end(c, GG_MQTT_QUOTA, "no room to send again what was in flight");
-			return;
-		}
+		o->resend = o->state == OUT_SENT;
+		s->out_resend += o->resend;
+		if (o->state != OUT_RELEASED)
+			continue;
+		s->out_unacked++;
+		gg_connection_send_ack(s->connection, GG_MQTT_PUBREL, o->packet_id, 0);
 	}
 	gg_outbound_pump(s);
+}
+
+/* PUBREL waits until it is on disk that the client has the message: else a crash would send it again. */
+static void release(struct connection *c, uint16_t packet_id, uint8_t reason)
+{
+	if (gg_promise_ack(c, GG_MQTT_PUBREL, packet_id, reason) < 0)
+		gg_connection_send_ack(c, GG_MQTT_PUBREL, packet_id, reason);
 }
 
 void gg_outbound_ack(struct session *s, enum gg_mqtt_type type, uint16_t packet_id, uint8_t reason)
@@ -184,16 +312,20 @@ void gg_outbound_ack(struct session *s, enum gg_mqtt_type type, uint16_t packet_
 	if (type == GG_MQTT_PUBREC && !failed) {
 		bool fits = o && o->qos == 2;
 		if (fits && o->state == OUT_SENT) {
+			s->out_unacked += o->resend;
+			s->out_resend -= o->resend;
+			o->resend = false;
 			o->state = OUT_RELEASED;
 			if (gg_session_persists(s) && o->message->id)
-				gg_persist_outgoing(s, o);
+				gg_persist_outgoing(s, o, OUT_RELEASED, gg_promise_hold(s->connection));
 		}
-		gg_connection_send_ack(
-			s->connection, GG_MQTT_PUBREL, packet_id, fits ? 0 : GG_MQTT_PACKET_ID_NOT_FOUND);
+		release(s->connection, packet_id, fits ? 0 : GG_MQTT_PACKET_ID_NOT_FOUND);
 		return;
 	}
 	if (!o || (type == GG_MQTT_PUBACK) != (o->qos == 1))
 		return; /* late, or nonsense: there is nothing to end */
+	if (o->message->command)
+		gg_command_answered(o->message, reason);
 	gg_outbound_finish(s, o);
 	gg_outbound_pump(s);
 }
@@ -206,24 +338,31 @@ struct outgoing *gg_outbound_find(struct session *s, uint64_t message_id)
 	return NULL;
 }
 
-/* Replay: the entry was in flight when the process ended. It goes before those that were not. */
+/* Replay: the entry was in flight when the process ended, or about to be: its packet id stands. Those before
+ * it may have been sent as well; their ids are not known. */
 void gg_outbound_restore(struct session *s, struct outgoing *o, uint16_t packet_id, uint8_t state)
 {
-	struct outgoing moved = *o;
-	if (moved.state == OUT_QUEUED) {
+	if (o->state == OUT_QUEUED) {
 		uint32_t i = 0;
 		while (at(s, i) != o)
 			i++;
-		for (; i > s->out_sent; i--)
-			*at(s, i) = *at(s, i - 1);
-		o = at(s, s->out_sent++);
-		s->out_unacked++;
+		for (; s->out_sent <= i; s->out_sent++)
+			if (at(s, s->out_sent)->state == OUT_QUEUED) {
+				at(s, s->out_sent)->state = OUT_SENT;
+				s->out_unacked++;
+			}
 	}
-	moved.packet_id = packet_id;
-	moved.state = state;
-	*o = moved;
+	o->packet_id = packet_id;
+	o->state = state;
 	if (packet_id > s->last_packet_id)
 		s->last_packet_id = packet_id;
+}
+
+/* Replay: the client was connected with these in its queue. */
+void gg_outbound_maybe_sent(struct session *s)
+{
+	for (uint32_t i = 0; i < s->out_count; i++)
+		at(s, i)->again = true;
 }
 
 void gg_outbound_trim(struct session *s)
@@ -245,5 +384,10 @@ void gg_outbound_done(struct session *s)
 		gg_message_unref(at(s, i)->message);
 	free(s->out);
 	s->out = NULL;
-	s->out_cap = s->out_count = s->out_sent = s->out_unacked = 0;
+	if (s->outbox)
+		s->outbox->session = NULL;
+	outbox_unref(GG_TAKE(s->outbox));
+	s->out_bytes = 0;
+	s->out_looked = 0;
+	s->out_cap = s->out_count = s->out_sent = s->out_unacked = s->out_resend = 0;
 }

@@ -2,11 +2,22 @@
 /*
  * What survives the process: small records in the journal, replayed in order at the next start.
  *
- *   S session    client id, expiry, when it left, device         s subscription   client id, filter, options
- *   X its end    client id                                       u unsubscribed   client id, filter
- *   M message    id, expiry, receivers, PUBLISH of 5.0           A also for       client id, message id,
- * options O outgoing   client id, message id, packet id, state         (QoS 2 in flight; DONE of any) Q QoS 2
- * id   client id, packet id, received or released R retained   expiry, PUBLISH of 5.0; empty payload: cleared
+ *   S session     client id, expiry, when it left (0: connected), device
+ *   X its end     client id
+ *   s subscribed  client id, filter, options, identifier
+ *   u and no more client id, filter
+ *   M message     id, expiry, receivers, PUBLISH of 5.0
+ *   m QoS 2 in    client id, packet id, and M: whole or not at all, so that it is neither lost nor sent twice
+ *   A also for    message id, receiver
+ *   O outgoing    client id, message id, packet id, state; QoS 2 in flight, DONE of any
+ *   Q QoS 2 in    client id, packet id, received or released
+ *   R retained    expiry, PUBLISH of 5.0; empty payload: cleared
+ *   r retained    device whose it is, expiry, PUBLISH
+ *   W will        client id, device, flags, delay, PUBLISH
+ *   w no will     client id
+ *
+ * A receiver is a client id, options (QoS, 4 retain, 8 may have been sent, 16 identifiers follow) and the
+ * first subscription identifier.
  *
  * A record says everything it needs, so that replaying one twice does no harm. Messages are encoded as the
  * protocol does, so there is no second codec. Compacting writes what is still valid anew.
@@ -32,6 +43,19 @@ static void end(struct broker *b, const struct gg_writer *w, struct hold *hold)
 		gg_promise_keep(b, hold, gg_str_n(w->start, gg_writer_len(w)));
 	else
 		gg_log(GG_ERROR, b->outside.name, "a record is too large to be kept");
+}
+
+/* A record for whose being on disk somebody waits who is no acknowledgement. */
+static void end_soon(struct broker *b, const struct gg_writer *w, void (*kept)(void *arg, uint32_t number),
+	void *arg, uint32_t number)
+{
+	if (gg_writer_ok(w)) {
+		gg_promise_keep_soon(b, gg_str_n(w->start, gg_writer_len(w)), kept, arg, number);
+		return;
+	}
+	gg_log(GG_ERROR, b->outside.name, "a record is too large to be kept");
+	if (kept)
+		kept(arg, number);
 }
 
 static void put_str(struct gg_writer *w, struct gg_str s)
@@ -101,10 +125,12 @@ static size_t message_room(const struct message *m)
 	return gg_mqtt_publish_size(&m->publish, GG_MQTT_V5) + 8;
 }
 
-void gg_persist_retained(struct broker *b, const struct message *m, struct hold *hold)
+void gg_persist_retained(struct broker *b, const struct message *m, uint32_t owner, struct hold *hold)
 {
-	struct gg_writer w = begin(b, message_room(m) + 16);
-	gg_write_u8(&w, 'R');
+	struct gg_writer w = begin(b, message_room(m) + 512);
+	gg_write_u8(&w, owner == GG_NONE ? 'R' : 'r');
+	if (owner != GG_NONE)
+		put_str(&w, b->outside.device_id(owner));
 	gg_write_be64(&w, (uint64_t)m->expires_ns);
 	put_message(&w, m);
 	end(b, &w, hold);
@@ -120,23 +146,49 @@ void gg_persist_retained_clear(struct broker *b, struct gg_str topic, struct hol
 	end(b, &w, hold);
 }
 
+enum { RETAIN = 4, AGAIN = 8, MORE_IDS = 16, RECEIVER_ROOM = 8 + 4 * OUT_IDS };
+
 static void put_receiver(struct gg_writer *w, const struct persist_receiver *r)
 {
+	bool more = r->ids[1] != 0;
 	put_str(w, gg_session_id(r->session));
-	gg_write_u8(w, (uint8_t)(r->qos | (r->retain ? 4 : 0)));
-	gg_write_be32(w, r->id);
+	gg_write_u8(w, (uint8_t)(r->qos | (r->retain ? RETAIN : 0) | (r->again ? AGAIN : 0) |
+				 (more ? MORE_IDS : 0)));
+	gg_write_be32(w, r->ids[0]);
+	for (size_t i = 1; more && i < OUT_IDS; i++)
+		gg_write_be32(w, r->ids[i]);
+}
+
+struct receiver {
+	struct gg_str id;
+	uint8_t options;
+	uint32_t ids[OUT_IDS];
+};
+
+static void get_receiver(struct gg_reader *r, struct receiver *ret)
+{
+	*ret = (struct receiver){.id = get_str(r)};
+	ret->options = gg_read_u8(r);
+	ret->ids[0] = gg_read_be32(r);
+	for (size_t i = 1; (ret->options & MORE_IDS) && i < OUT_IDS; i++)
+		ret->ids[i] = gg_read_be32(r);
 }
 
 void gg_persist_message(struct broker *b, struct message *m, const struct persist_receiver *receivers,
-	size_t count, struct hold *hold)
+	size_t count, const struct session *received_from, struct hold *hold)
 {
-	size_t size = message_room(m) + 32;
+	size_t size = message_room(m) + 64 + (received_from ? received_from->id_len : 0);
 	if (!m->id)
 		m->id = b->next_message_id++;
 	for (size_t i = 0; i < count; i++)
-		size += receivers[i].session->id_len + 7;
+		size += receivers[i].session->id_len + RECEIVER_ROOM;
 	struct gg_writer w = begin(b, size);
-	gg_write_u8(&w, 'M');
+	gg_write_u8(&w, received_from ? 'm' : 'M');
+	if (received_from) {
+		put_str(&w, gg_session_id(received_from));
+		gg_write_be16(&w, b->received_id);
+		b->received_id = 0;
+	}
 	gg_write_be64(&w, m->id);
 	gg_write_be64(&w, (uint64_t)m->expires_ns);
 	gg_write_be32(&w, (uint32_t)count);
@@ -148,22 +200,67 @@ void gg_persist_message(struct broker *b, struct message *m, const struct persis
 
 static void persist_also(struct session *s, const struct outgoing *o)
 {
-	struct gg_writer w = begin(s->broker, s->id_len + 32);
+	struct gg_writer w = begin(s->broker, s->id_len + 32 + RECEIVER_ROOM);
+	struct persist_receiver r = {.session = s,
+		.qos = o->qos,
+		.retain = o->retain,
+		.again = o->again || o->state != OUT_QUEUED};
+	memcpy(r.ids, o->ids, sizeof r.ids);
 	gg_write_u8(&w, 'A');
 	gg_write_be64(&w, o->message->id);
-	put_receiver(&w, &(struct persist_receiver){s, o->qos, o->retain, o->ids[0]});
+	put_receiver(&w, &r);
 	end(s->broker, &w, NULL);
 }
 
-void gg_persist_outgoing(struct session *s, const struct outgoing *o)
+static struct gg_writer outgoing_record(struct session *s, const struct outgoing *o, uint8_t state)
 {
 	struct gg_writer w = begin(s->broker, s->id_len + 32);
 	gg_write_u8(&w, 'O');
 	put_str(&w, gg_session_id(s));
 	gg_write_be64(&w, o->message->id);
 	gg_write_be16(&w, o->packet_id);
-	gg_write_u8(&w, o->state);
-	end(s->broker, &w, NULL);
+	gg_write_u8(&w, state);
+	return w;
+}
+
+void gg_persist_outgoing(struct session *s, const struct outgoing *o, uint8_t state, struct hold *hold)
+{
+	struct gg_writer w = outgoing_record(s, o, state);
+	end(s->broker, &w, hold);
+}
+
+void gg_persist_sending(struct session *s, const struct outgoing *o, void (*kept)(void *arg, uint32_t number),
+	void *arg, uint32_t number)
+{
+	struct gg_writer w = outgoing_record(s, o, OUT_SENT);
+	end_soon(s->broker, &w, kept, arg, number);
+}
+
+/* A will is not acknowledged, but it has to be on disk before long: the crash may come before the client
+ * goes. */
+void gg_persist_will(struct session *s)
+{
+	struct broker *b = s->broker;
+	struct gg_writer w = begin(b, message_room(s->will) + s->id_len + 512);
+	gg_write_u8(&w, 'W');
+	put_str(&w, gg_session_id(s));
+	put_str(&w, s->device == GG_NONE ? gg_str_n("", 0) : b->outside.device_id(s->device));
+	gg_write_u8(&w, s->any_topic);
+	gg_write_be32(&w, s->will_delay_s);
+	put_message(&w, s->will);
+	end_soon(b, &w, NULL, NULL, 0);
+	s->will_kept = true;
+}
+
+void gg_persist_will_gone(struct session *s)
+{
+	if (!s->will_kept)
+		return;
+	struct gg_writer w = begin(s->broker, s->id_len + 16);
+	gg_write_u8(&w, 'w');
+	put_str(&w, gg_session_id(s));
+	end_soon(s->broker, &w, NULL, NULL, 0);
+	s->will_kept = false;
 }
 
 void gg_persist_received(struct session *s, uint16_t packet_id, bool on, struct hold *hold)
@@ -196,6 +293,8 @@ static void replay_session(struct broker *b, struct gg_reader *r)
 		return;
 	s->expiry_s = expiry_s;
 	s->left_ns = left_ns;
+	if (!left_ns)
+		gg_outbound_maybe_sent(s);
 	if (device.len)
 		b->outside.device(b->outside.arg, device, &s->device);
 }
@@ -211,12 +310,54 @@ static bool get_message(struct gg_reader *r, struct gg_mqtt_packet *ret)
 
 static void replay_receiver(struct broker *b, struct gg_reader *r, struct message *m)
 {
-	struct gg_str id = get_str(r);
-	uint8_t options = gg_read_u8(r);
-	uint32_t ids[OUT_IDS] = {gg_read_be32(r)};
-	struct session *s = r->failed ? NULL : gg_session_find(b, id);
-	if (s && m && !gg_outbound_find(s, m->id))
-		gg_outbound_add(s, m, options & 3, options & 4, ids);
+	struct receiver to;
+	get_receiver(r, &to);
+	struct session *s = r->failed ? NULL : gg_session_find(b, to.id);
+	uint8_t qos = to.options & 3;
+	if (!s || !m || !qos || qos > 2 || gg_outbound_find(s, m->id))
+		return;
+	if (gg_outbound_add(s, m, qos, to.options & RETAIN, to.ids) == 0 &&
+		(!s->left_ns || (to.options & AGAIN)))
+		gg_outbound_find(s, m->id)->again = true;
+}
+
+static void replay_will(struct broker *b, struct gg_reader *r)
+{
+	struct gg_str id = get_str(r), device = get_str(r);
+	uint8_t any_topic = gg_read_u8(r);
+	uint32_t delay_s = gg_read_be32(r);
+	struct gg_mqtt_packet p;
+	if (r->failed || id.len == 0 || !get_message(r, &p))
+		return;
+	struct session *s = gg_session_find(b, id);
+	if (!s)
+		s = gg_session_new(b, id); /* it was to end with its connection, and did */
+	if (!s)
+		return;
+	gg_message_unref(s->will);
+	s->will = gg_message_new(b, &p.publish);
+	s->will_delay_s = delay_s;
+	s->will_kept = true;
+	s->any_topic = any_topic;
+	if (device.len)
+		b->outside.device(b->outside.arg, device, &s->device);
+}
+
+static void replay_will_gone(struct session *s)
+{
+	gg_message_unref(s->will);
+	s->will = NULL;
+	s->will_kept = false;
+	if (!gg_session_persists(s))
+		gg_session_end(s, true);
+}
+
+static void replay_received(struct broker *b, struct gg_reader *r)
+{
+	struct session *s = gg_session_find(b, get_str(r));
+	uint16_t id = gg_read_be16(r);
+	if (s && !r->failed)
+		gg_session_set_received(s, id, true);
 }
 
 static void replay_message(struct broker *b, struct gg_reader *r)
@@ -226,8 +367,8 @@ static void replay_message(struct broker *b, struct gg_reader *r)
 	uint32_t count = gg_read_be32(r);
 	struct gg_reader receivers = *r;
 	for (uint32_t i = 0; i < count && !r->failed; i++) {
-		get_str(r);
-		gg_read_bytes(r, 5);
+		struct receiver skipped;
+		get_receiver(r, &skipped);
 	}
 	struct gg_mqtt_packet p;
 	if (r->failed || !get_message(r, &p))
@@ -255,7 +396,7 @@ static void replay_outgoing(struct broker *b, struct gg_reader *r)
 	uint16_t packet_id = gg_read_be16(r);
 	uint8_t state = gg_read_u8(r);
 	struct outgoing *o = s && !r->failed ? gg_outbound_find(s, id) : NULL;
-	if (!o || state > OUT_DONE)
+	if (!o || state == OUT_QUEUED || state > OUT_DONE)
 		return;
 	if (state == OUT_DONE) {
 		gg_outbound_finish(s, o);
@@ -279,12 +420,17 @@ static void replay_subscription(struct broker *b, struct gg_reader *r)
 		gg_subscription_set(s, &f, id, &is_new);
 }
 
-static void replay_retained(struct broker *b, struct gg_reader *r)
+static void replay_retained(struct broker *b, uint8_t type, struct gg_reader *r)
 {
+	uint32_t owner = GG_NONE;
+	struct gg_str device = type == 'r' ? get_str(r) : GG_STR("");
 	int64_t expires_ns = (int64_t)gg_read_be64(r);
 	struct gg_mqtt_packet p;
-	if (!r->failed && get_message(r, &p))
-		gg_retain_quietly(b, &p.publish, expires_ns);
+	if (r->failed || !get_message(r, &p))
+		return;
+	if (device.len)
+		b->outside.device(b->outside.arg, device, &owner);
+	gg_retain_quietly(b, &p.publish, owner, expires_ns);
 }
 
 static void replay_small(struct broker *b, uint8_t type, struct gg_reader *r)
@@ -293,7 +439,11 @@ static void replay_small(struct broker *b, uint8_t type, struct gg_reader *r)
 	if (!s || r->failed)
 		return;
 	if (type == 'X') {
-		gg_session_end(s, true);
+		s->expiry_s = 0;
+		if (!s->will_kept) /* else it is over when its will is */
+			gg_session_end(s, true);
+	} else if (type == 'w') {
+		replay_will_gone(s);
 	} else if (type == 'u') {
 		struct gg_str filter = get_str(r);
 		if (!r->failed)
@@ -319,6 +469,10 @@ void gg_persist_replay(struct broker *b, struct gg_str record)
 	case 's':
 		replay_subscription(b, &r);
 		break;
+	case 'm':
+		replay_received(b, &r);
+		replay_message(b, &r);
+		break;
 	case 'M':
 		replay_message(b, &r);
 		break;
@@ -330,7 +484,11 @@ void gg_persist_replay(struct broker *b, struct gg_str record)
 		replay_outgoing(b, &r);
 		break;
 	case 'R':
-		replay_retained(b, &r);
+	case 'r':
+		replay_retained(b, type, &r);
+		break;
+	case 'W':
+		replay_will(b, &r);
 		break;
 	default:
 		replay_small(b, type, &r);
@@ -344,15 +502,22 @@ void gg_persist_replayed(struct broker *b)
 	gg_map_each (e, &b->replayed)
 		gg_message_unref((struct message *)(uintptr_t)e->value);
 	gg_map_done(&b->replayed);
+	/* A session may end here and its will open or close others: the list is gathered first. */
+	size_t count = 0;
+	struct session **all = calloc(b->sessions.count + 1, sizeof *all);
 	gg_map_each (e, &b->sessions)
-		gg_session_start_expiry((struct session *)(uintptr_t)e->value);
+		if (all)
+			all[count++] = (struct session *)(uintptr_t)e->value;
+	for (size_t i = 0; i < count; i++)
+		gg_session_replayed(all[i]);
+	free(all);
 }
 
 /* ---- compacting ---- */
 
-static void compact_retained(void *arg, struct message *m)
+static void compact_retained(void *arg, struct message *m, uint32_t owner)
 {
-	gg_persist_retained(arg, m, NULL);
+	gg_persist_retained(arg, m, owner, NULL);
 }
 
 static void compact_outgoing(void *arg, struct session *s, struct outgoing *o)
@@ -360,12 +525,14 @@ static void compact_outgoing(void *arg, struct session *s, struct outgoing *o)
 	struct gg_map *written = arg;
 	struct gg_str key = gg_str_n(&o->message->id, sizeof o->message->id);
 	if (!o->message->id || !gg_map_find(written, key)) {
-		gg_persist_message(s->broker, o->message, NULL, 0, NULL);
+		gg_persist_message(s->broker, o->message, NULL, 0, NULL, NULL);
 		gg_map_put(written, gg_str_n(&o->message->id, sizeof o->message->id), 1);
 	}
 	persist_also(s, o);
 	if (o->qos == 2 && o->state != OUT_QUEUED)
-		gg_persist_outgoing(s, o);
+		gg_persist_outgoing(s, o, o->state, NULL);
+	else if (o->qos == 2 && o->record)
+		gg_persist_outgoing(s, o, OUT_SENT, NULL);
 }
 
 void gg_persist_compact(struct broker *b)
@@ -374,9 +541,14 @@ void gg_persist_compact(struct broker *b)
 	const struct gg_map_entry *e;
 	gg_map_each (e, &b->sessions) {
 		struct session *s = (struct session *)(uintptr_t)e->value;
-		if (!gg_session_persists(s))
+		if (!gg_session_persists(s)) {
+			if (s->will)
+				gg_persist_will(s);
 			continue;
+		}
 		gg_persist_session(s, NULL);
+		if (s->will)
+			gg_persist_will(s);
 		for (const struct subscription *sub = s->subscriptions; sub; sub = sub->next)
 			gg_persist_subscription(sub, NULL);
 		for (uint32_t id = 1; s->received && id <= UINT16_MAX; id++)

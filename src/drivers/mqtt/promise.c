@@ -37,6 +37,10 @@ struct wait {
 	struct gg_batch *batch; /* to submit again; NULL for a record */
 	struct wait *next;      /* idle or stalled */
 	int why;                /* it stalled: a negative errno */
+	bool soon;              /* of gg_promise_keep_soon() */
+	uint32_t number;
+	void (*kept)(void *arg, uint32_t number);
+	void *arg;
 };
 
 static const int64_t stall_first_ns = 100 * GG_NS_PER_MS, stall_most_ns = 10 * GG_NS_PER_S;
@@ -67,7 +71,8 @@ static void wait_free(struct wait *w)
 	w->batch = NULL;
 	w->next = b->idle_waits;
 	b->idle_waits = w;
-	atomic_fetch_sub_explicit(&b->waits_under_way, 1, memory_order_release);
+	if (atomic_fetch_sub_explicit(&b->waits_under_way, 1, memory_order_release) == 1)
+		gg_broker_look_idle(b);
 }
 
 /* ---- holds ---- */
@@ -117,24 +122,45 @@ static int grow_acks(struct connection *c)
 	return 0;
 }
 
-int gg_promise_ack(struct connection *c, enum gg_mqtt_type type, uint16_t packet_id, uint8_t reason)
+static int add_ack(struct connection *c, const struct ack *a)
 {
 	struct hold *h = gg_promise_hold(c);
 	if (!h || (c->ack_count == c->ack_cap && grow_acks(c) < 0))
 		return -ENOMEM;
-	c->acks[(c->ack_first + c->ack_count++) & (c->ack_cap - 1)] =
-		(struct ack){.received_ns = gg_loop_now(c->broker->loop),
-			.packet_id = packet_id,
-			.type = (uint8_t)type,
-			.reason = reason};
+	c->acks[(c->ack_first + c->ack_count++) & (c->ack_cap - 1)] = *a;
 	h->acks++;
 	return 0;
 }
 
-int gg_promise_reply(struct connection *c, const struct gg_mqtt_packet *p)
+int gg_promise_ack(struct connection *c, enum gg_mqtt_type type, uint16_t packet_id, uint8_t reason)
+{
+	struct ack a = {.received_ns = gg_loop_now(c->broker->loop),
+		.packet_id = packet_id,
+		.type = (uint8_t)type,
+		.reason = reason};
+	return add_ack(c, &a);
+}
+
+int gg_promise_refusal(struct connection *c, enum gg_mqtt_type type, uint16_t packet_id, uint8_t reason)
+{
+	struct ack a = {.received_ns = gg_loop_now(c->broker->loop),
+		.packet_id = packet_id,
+		.type = (uint8_t)type,
+		.reason = reason,
+		.text = reason ? c->broker->why : NULL,
+		.limit = reason ? c->broker->limit : NULL};
+	return add_ack(c, &a);
+}
+
+int gg_promise_reply(struct connection *c, const struct gg_mqtt_packet *packet)
 {
 	struct hold *h = gg_promise_hold(c);
+	struct gg_mqtt_packet fitted = *packet;
+	const struct gg_mqtt_packet *p = &fitted;
+	gg_connection_fit_words(c, &fitted);
 	size_t size = gg_mqtt_size(p, c->version);
+	if (size > gg_connection_most(c))
+		return -EMSGSIZE;
 	char *to = h ? gg_buf_room(&h->reply, size) : NULL;
 	if (!to)
 		return -ENOMEM;
@@ -162,17 +188,24 @@ static void send_acks(struct connection *c, const struct hold *h)
 		struct ack a = c->acks[c->ack_first & (c->ack_cap - 1)];
 		c->ack_first++;
 		c->ack_count--;
-		if (h->status < 0 && a.reason < GG_MQTT_UNSPECIFIED)
-			a.reason = failure_reason(h->status);
-		if (a.type == GG_MQTT_PUBACK || a.reason >= GG_MQTT_UNSPECIFIED)
+		bool can_fail = a.type == GG_MQTT_PUBACK || a.type == GG_MQTT_PUBREC;
+		if (h->status < 0 && can_fail && a.reason < GG_MQTT_UNSPECIFIED)
+			a.reason = failure_reason(h->status), a.text = "what it carried could not be kept";
+		if (a.type == GG_MQTT_PUBACK || (can_fail && a.reason >= GG_MQTT_UNSPECIFIED))
 			c->unreleased -= c->unreleased > 0;
 		if (a.type == GG_MQTT_PUBREC && a.reason >= GG_MQTT_UNSPECIFIED && c->session)
 			gg_session_set_received(c->session, a.packet_id, false);
-		gg_histogram_add(c->broker->count.ack_wait, now - a.received_ns);
-		gg_connection_send_ack(c, (enum gg_mqtt_type)a.type, a.packet_id, a.reason);
+		if (can_fail)
+			gg_histogram_add(c->broker->count.ack_wait, now - a.received_ns);
+		if (gg_connection_send_ack_text(c, &a) == -EAGAIN) {
+			gg_connection_end(c, 0, "client does not read its answers");
+			return;
+		}
 	}
 	if (h->reply.len && gg_stream_write(c->stream, h->reply.p, h->reply.len) < 0)
 		gg_connection_end(c, GG_MQTT_QUOTA, "client does not read its answers");
+	else if (h->reply.len)
+		gg_connection_sent(c, h->reply.len);
 }
 
 /* Lets go what waits for nothing more, in order. */
@@ -248,6 +281,13 @@ static void stall(struct wait *w, int why)
 static void receipt_done(struct gg_receipt *r, int status)
 {
 	struct wait *w = (struct wait *)r;
+	if (w->soon) {
+		struct wait done = *w;
+		wait_free(w);
+		if (done.kept)
+			done.kept(done.arg, done.number);
+		return;
+	}
 	struct connection *c = w->hold ? w->hold->connection : NULL;
 	bool can_say = !c || c->version == GG_MQTT_V5;
 	bool busy = status == -EAGAIN && (w->batch || c);
@@ -365,6 +405,27 @@ void gg_promise_keep(struct broker *b, struct hold *hold, struct gg_str record)
 			hold->status = rc < 0 ? rc : -ENOMEM;
 		gg_log(GG_WARN, b->outside.name, "a record could not be kept", GG_I("errno", -rc));
 	}
+}
+
+void gg_promise_keep_soon(struct broker *b, struct gg_str record, void (*kept)(void *arg, uint32_t number),
+	void *arg, uint32_t number)
+{
+	struct wait *w = b->replaying || b->o.durability != DURABILITY_DISK ? NULL : wait_new(b, NULL);
+	if (!w) {
+		gg_promise_keep(b, NULL, record);
+		if (kept)
+			kept(arg, number);
+		return;
+	}
+	w->soon = true;
+	w->kept = kept;
+	w->arg = arg;
+	w->number = number;
+	int rc = b->outside.keep(b->outside.arg, record.p, record.len, &w->receipt);
+	if (rc == 0)
+		return;
+	gg_log(GG_WARN, b->outside.name, "a record could not be kept", GG_I("errno", -rc));
+	receipt_done(&w->receipt, rc);
 }
 
 void gg_promise_done(struct broker *b)

@@ -14,38 +14,6 @@
 
 enum { ALIASES = 32 };
 
-static void rate_over(struct gg_timer *t)
-{
-	gg_connection_resume(GG_CONTAINER(t, struct connection, rate_timer), PAUSE_RATE);
-}
-
-static void pause_for(struct connection *c, int64_t wait_ns)
-{
-	gg_connection_pause(c, PAUSE_RATE);
-	gg_timer_start(c->broker->loop, &c->rate_timer, wait_ns, rate_over);
-}
-
-/* A token bucket that holds a second's worth. */
-static bool within_rate(struct connection *c)
-{
-	struct broker *b = c->broker;
-	if (!b->o.rate)
-		return true;
-	int64_t now = gg_loop_now(b->loop);
-	double rate = (double)b->o.rate;
-	c->tokens += c->tokens_at_ns ? (double)(now - c->tokens_at_ns) * rate / 1e9 : rate;
-	c->tokens_at_ns = now;
-	if (c->tokens > rate)
-		c->tokens = rate;
-	if (c->tokens >= 1) {
-		c->tokens -= 1;
-		return true;
-	}
-	int64_t wait_ns = (int64_t)((1 - c->tokens) * 1e9 / rate);
-	pause_for(c, wait_ns > GG_NS_PER_MS ? wait_ns : GG_NS_PER_MS);
-	return false;
-}
-
 /* §3.3.2.3.4. Returns a reason, 0 = the topic stands. */
 static uint8_t resolve_alias(struct connection *c, struct gg_mqtt_publish *p)
 {
@@ -73,29 +41,64 @@ static uint8_t resolve_alias(struct connection *c, struct gg_mqtt_publish *p)
 	return 0;
 }
 
+static struct gg_str client_of(const struct session *s)
+{
+	return s ? gg_session_id(s) : GG_STR("");
+}
+
+/* What became of the samples, as a reason; 0: the message goes on. */
+static uint8_t judge(struct broker *b, const struct session *from, const struct gg_mqtt_publish *p, int rc)
+{
+	switch (rc) {
+	case -ENOMEM:
+		return GG_MQTT_IMPLEMENTATION;
+	case -EACCES:
+		gg_count(b->count.dropped_denied, 1);
+		b->why = "its samples would be another device's";
+		return GG_MQTT_NOT_AUTHORIZED;
+	case -EDQUOT:
+		gg_count(b->count.dropped_limit, 1);
+		b->why = "the limit of devices or signals is reached";
+		gg_log(GG_WARN, b->outside.name,
+			"message dropped, the limit of devices or signals is reached",
+			GG_SV("client", client_of(from)), GG_SV("topic", p->topic));
+		return GG_MQTT_QUOTA;
+	case -EINVAL:
+	case -E2BIG:
+		gg_count(b->count.dropped_payload, 1);
+		b->why = "the payload can't be read as its topic says";
+		gg_log(GG_WARN, b->outside.name,
+			"message dropped, its payload can't be read as its topic says",
+			GG_SV("client", client_of(from)), GG_SV("topic", p->topic));
+		return GG_MQTT_BAD_PAYLOAD;
+	default:
+		return 0;
+	}
+}
+
+static uint8_t retain(struct broker *b, const struct connection *c, const struct session *from,
+	const struct gg_mqtt_publish *p, struct hold *hold)
+{
+	uint32_t owner = c ? c->device : from ? from->device : GG_NONE;
+	int rc = gg_retain(b, p, owner, hold);
+	if (rc == 0)
+		return 0;
+	gg_count(b->count.dropped_limit, 1);
+	gg_log(GG_WARN, b->outside.name, "message not retained", GG_SV("client", client_of(from)),
+		GG_SV("topic", p->topic), GG_S("limit", rc == -EDQUOT && b->limit ? b->limit : "memory"));
+	return GG_MQTT_QUOTA;
+}
+
 uint8_t gg_broker_route(struct broker *b, struct connection *c, struct session *from,
 	const struct gg_mqtt_publish *p, struct hold *hold, unsigned *ret_receivers)
 {
-	uint8_t reason = 0;
-	int rc = p->payload.len ? gg_ingest(b, c, p) : 0;
-	if (rc == -ENOMEM)
-		return GG_MQTT_IMPLEMENTATION;
-	if (rc == -EACCES) {
-		gg_count(b->count.dropped_denied, 1);
-		return GG_MQTT_NOT_AUTHORIZED;
-	}
-	if (rc == -EINVAL || rc == -E2BIG || rc == -EDQUOT) {
-		gg_count(rc == -EDQUOT ? b->count.dropped_limit : b->count.dropped_payload, 1);
-		gg_log(GG_WARN, b->outside.name,
-			rc == -EDQUOT ? "message dropped, the limit of devices or signals is reached"
-				      : "message dropped, its payload can't be read as its topic says",
-			GG_SV("client", gg_session_id(c->session)), GG_SV("topic", p->topic));
-		return rc == -EDQUOT ? GG_MQTT_QUOTA : GG_MQTT_BAD_PAYLOAD;
-	}
-	if (p->retain && gg_retain(b, p, hold) < 0) {
-		gg_count(b->count.dropped_limit, 1);
-		reason = GG_MQTT_QUOTA;
-	}
+	uint8_t reason = judge(b, from, p, p->payload.len ? gg_ingest(b, c, from, p) : 0);
+	if (reason)
+		return reason;
+	if (p->retain)
+		reason = retain(b, c, from, p, hold);
+	bool once = c && p->qos == 2 && reason == 0 && gg_session_persists(from);
+	b->received_id = once ? p->packet_id : 0;
 	unsigned receivers = gg_deliver(b, p, from, hold);
 	if (ret_receivers)
 		*ret_receivers = receivers;
@@ -113,12 +116,12 @@ static void answer(struct connection *c, const struct gg_mqtt_publish *p, uint8_
 	if (p->qos == 2 && reason < GG_MQTT_UNSPECIFIED) {
 		if (gg_session_set_received(s, p->packet_id, true) < 0)
 			reason = GG_MQTT_IMPLEMENTATION;
-		else if (gg_session_persists(s))
+		else if (gg_session_persists(s) && c->broker->received_id)
 			gg_persist_received(s, p->packet_id, true, gg_promise_hold(c));
 	}
 	enum gg_mqtt_type type = p->qos == 2 ? GG_MQTT_PUBREC : GG_MQTT_PUBACK;
 	c->unreleased++;
-	if (gg_promise_ack(c, type, p->packet_id, c->version == GG_MQTT_V5 ? reason : 0) < 0)
+	if (gg_promise_refusal(c, type, p->packet_id, c->version == GG_MQTT_V5 ? reason : 0) < 0)
 		gg_connection_end(c, GG_MQTT_IMPLEMENTATION, "out of memory");
 }
 
@@ -132,7 +135,7 @@ static bool may_come(struct connection *c, const struct gg_mqtt_publish *p)
 		gg_connection_pause(c, PAUSE_ACKS);
 		return false;
 	}
-	return within_rate(c);
+	return gg_limit_message(c);
 }
 
 bool gg_publish_in(struct connection *c, struct gg_mqtt_publish *p)
@@ -143,6 +146,7 @@ bool gg_publish_in(struct connection *c, struct gg_mqtt_publish *p)
 	if (c->closing)
 		return true;
 	uint8_t reason = resolve_alias(c, p);
+	b->why = b->limit = NULL;
 	if (gg_mqtt_has(&p->properties, GG_MQTT_SUBSCRIPTION_ID))
 		reason = GG_MQTT_PROTOCOL_ERROR; /* [MQTT-3.3.4-6] */
 	if (reason) {
@@ -157,10 +161,20 @@ bool gg_publish_in(struct connection *c, struct gg_mqtt_publish *p)
 		return true;
 	}
 	struct hold *hold = p->qos ? gg_promise_hold(c) : NULL;
-	if (p->topic.p[0] == '$' || !gg_access(c, p->topic)) {
+	const char *limit = gg_limit_topic(b, p->topic);
+	if (limit) {
+		gg_count(b->count.dropped_limit, 1);
+		gg_log(GG_WARN, b->outside.name, "message dropped, its topic is too long",
+			GG_SV("client", gg_session_id(c->session)), GG_I("bytes", p->topic.len),
+			GG_S("limit", limit));
+		b->why = "the topic is too long";
+		b->limit = limit;
+		reason = GG_MQTT_BAD_TOPIC;
+	} else if (p->topic.p[0] == '$' || !gg_access(c, p->topic)) {
 		gg_count(b->count.dropped_denied, 1);
 		gg_log(GG_WARN, b->outside.name, "message dropped, its topic is not the client's own",
 			GG_SV("client", gg_session_id(c->session)), GG_SV("topic", p->topic));
+		b->why = "the topic is not the client's own";
 		reason = GG_MQTT_NOT_AUTHORIZED;
 	} else if (p->qos && !hold) {
 		reason = GG_MQTT_IMPLEMENTATION;
@@ -168,11 +182,12 @@ bool gg_publish_in(struct connection *c, struct gg_mqtt_publish *p)
 		reason = gg_broker_route(b, c, c->session, p, hold, NULL);
 		if (reason ==
 			GG_MQTT_IMPLEMENTATION) { /* nothing has happened yet: again, when there is memory */
-			pause_for(c, 10 * GG_NS_PER_MS);
+			gg_limit_pause(c, 10 * GG_NS_PER_MS);
 			return false;
 		}
 	}
 	b->received++;
+	b->payload_received += p->payload.len;
 	gg_count(b->count.in[p->qos], 1);
 	if (p->qos && !c->closing)
 		answer(c, p, reason);
@@ -187,7 +202,9 @@ void gg_pubrel_in(struct connection *c, const struct gg_mqtt_ack *a)
 		gg_session_set_received(s, a->packet_id, false);
 		c->unreleased -= c->unreleased > 0;
 		if (gg_session_persists(s))
-			gg_persist_received(s, a->packet_id, false, NULL);
+			gg_persist_received(s, a->packet_id, false, gg_promise_hold(c));
 	}
-	gg_connection_send_ack(c, GG_MQTT_PUBCOMP, a->packet_id, known ? 0 : GG_MQTT_PACKET_ID_NOT_FOUND);
+	/* Its packet id may be another message's from PUBCOMP on: that it is free must be on disk before. */
+	if (gg_promise_ack(c, GG_MQTT_PUBCOMP, a->packet_id, known ? 0 : GG_MQTT_PACKET_ID_NOT_FOUND) < 0)
+		gg_connection_end(c, GG_MQTT_IMPLEMENTATION, "out of memory");
 }

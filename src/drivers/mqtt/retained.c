@@ -11,6 +11,7 @@ struct retained {
 	struct gg_topic_entry entry; /* first */
 	struct message *message;     /* NULL: cleared, the record of that is due */
 	struct retained *next_dirty;
+	uint32_t owner; /* the device that published it; GG_NONE an application */
 	bool dirty, volatile_;
 };
 
@@ -29,6 +30,7 @@ static void remove_entry(struct broker *b, struct retained *r)
 			break;
 		}
 	gg_topic_tree_remove(&b->retained, &r->entry);
+	gg_limit_retained(b, r->owner, r->message->size, 0);
 	gg_message_unref(r->message);
 	free(r);
 	b->retained_count--;
@@ -42,7 +44,7 @@ static void flush_dirty(struct gg_timer *t)
 		struct retained *r = b->dirty;
 		b->dirty = r->next_dirty;
 		r->dirty = false;
-		gg_persist_retained(b, r->message, NULL);
+		gg_persist_retained(b, r->message, r->owner, NULL);
 	}
 }
 
@@ -57,20 +59,37 @@ static void mark_dirty(struct broker *b, struct retained *r)
 		gg_timer_start(b->loop, &b->retained_timer, dirty_ns, flush_dirty);
 }
 
-static int set(struct broker *b, const struct gg_mqtt_publish *p, struct retained **ret_retained)
+/* Another device's place under its own name, as far as limits go. */
+static int charge(struct broker *b, const struct retained *old, uint32_t owner, size_t size)
+{
+	if (!old || old->owner == owner)
+		return gg_limit_retained(b, owner, old ? old->message->size : 0, size);
+	gg_limit_retained(b, old->owner, old->message->size, 0);
+	int rc = gg_limit_retained(b, owner, 0, size);
+	if (rc < 0)
+		gg_limit_retained(b, old->owner, 0, old->message->size);
+	return rc;
+}
+
+static int set(
+	struct broker *b, const struct gg_mqtt_publish *p, uint32_t owner, struct retained **ret_retained)
 {
 	struct retained *r = at(b, p->topic);
-	if (!r && b->retained_count >= b->o.max_retained)
-		return -EDQUOT;
 	struct message *m = gg_message_new(b, p);
 	if (!m)
 		return -ENOMEM;
 	m->publish.retain = true;
+	int rc = charge(b, r, owner, m->size);
+	if (rc < 0) {
+		gg_message_unref(m);
+		return rc;
+	}
 	if (!r) {
 		r = calloc(1, sizeof *r);
-		int rc = r ? gg_topic_tree_add(&b->retained, p->topic, &r->entry) : -ENOMEM;
+		rc = r ? gg_topic_tree_add(&b->retained, p->topic, &r->entry) : -ENOMEM;
 		if (rc < 0) {
 			free(r);
+			gg_limit_retained(b, owner, m->size, 0);
 			gg_message_unref(m);
 			return rc;
 		}
@@ -79,11 +98,12 @@ static int set(struct broker *b, const struct gg_mqtt_publish *p, struct retaine
 	}
 	gg_message_unref(r->message);
 	r->message = m;
+	r->owner = owner;
 	*ret_retained = r;
 	return 0;
 }
 
-int gg_retain(struct broker *b, const struct gg_mqtt_publish *p, struct hold *hold)
+int gg_retain(struct broker *b, const struct gg_mqtt_publish *p, uint32_t owner, struct hold *hold)
 {
 	struct retained *r = at(b, p->topic);
 	if (p->payload.len == 0) { /* [MQTT-3.3.1-6] */
@@ -95,19 +115,19 @@ int gg_retain(struct broker *b, const struct gg_mqtt_publish *p, struct hold *ho
 		}
 		return 0;
 	}
-	int rc = set(b, p, &r);
+	int rc = set(b, p, owner, &r);
 	if (rc < 0)
 		return rc;
 	r->volatile_ = false;
-	if (p->qos && hold)
-		gg_persist_retained(b, r->message, hold);
+	if (p->qos)
+		gg_persist_retained(b, r->message, owner, hold);
 	else
 		mark_dirty(b, r);
 	return 0;
 }
 
 /* $SYS, which nobody keeps, and replay. */
-int gg_retain_quietly(struct broker *b, const struct gg_mqtt_publish *p, int64_t expires_ns)
+int gg_retain_quietly(struct broker *b, const struct gg_mqtt_publish *p, uint32_t owner, int64_t expires_ns)
 {
 	struct retained *r = at(b, p->topic);
 	if (p->payload.len == 0) {
@@ -115,7 +135,7 @@ int gg_retain_quietly(struct broker *b, const struct gg_mqtt_publish *p, int64_t
 			remove_entry(b, r);
 		return 0;
 	}
-	int rc = set(b, p, &r);
+	int rc = set(b, p, owner, &r);
 	if (rc < 0)
 		return rc;
 	r->volatile_ = p->topic.p[0] == '$';
@@ -139,9 +159,14 @@ static void send_one(void *arg, struct gg_topic_entry *entry)
 		return;
 	uint8_t qos = m->publish.qos < s->to->qos ? m->publish.qos : s->to->qos;
 	struct outgoing o = {.retain = true, .ids = {s->to->id}};
-	if (qos && gg_outbound_add(session, m, qos, true, o.ids) < 0)
+	if (qos && gg_outbound_add(session, m, qos, true, o.ids) < 0) {
 		gg_count(session->broker->count.dropped_full, 1);
-	else if (!qos && gg_outbound_send(session->connection, &m->publish, m->expires_ns, &o, false) < 0)
+	} else if (qos && gg_session_persists(session)) {
+		struct persist_receiver to = {
+			.session = session, .qos = qos, .retain = true, .ids = {s->to->id}};
+		gg_persist_message(session->broker, m, &to, 1, NULL, NULL);
+	}
+	if (!qos && gg_outbound_send(session->connection, &m->publish, m->expires_ns, &o, false) < 0)
 		gg_count(session->broker->count.dropped_slow, 1);
 }
 
@@ -154,7 +179,7 @@ void gg_retained_send(struct subscription *s, struct gg_str filter)
 }
 
 struct each {
-	void (*each)(void *arg, struct message *m);
+	void (*each)(void *arg, struct message *m, uint32_t owner);
 	void *arg;
 };
 
@@ -163,10 +188,10 @@ static void each_one(void *arg, struct gg_topic_entry *entry)
 	const struct each *e = arg;
 	const struct retained *r = (const struct retained *)entry;
 	if (!r->volatile_)
-		e->each(e->arg, r->message);
+		e->each(e->arg, r->message, r->owner);
 }
 
-void gg_retained_each(struct broker *b, void (*each)(void *arg, struct message *m), void *arg)
+void gg_retained_each(struct broker *b, void (*each)(void *arg, struct message *m, uint32_t owner), void *arg)
 {
 	struct each e = {each, arg};
 	gg_topic_tree_find(&b->retained, GG_STR("#"), each_one, &e);
@@ -202,4 +227,5 @@ void gg_retained_done(struct broker *b)
 		remove_entry(b, all.items[i]);
 	free(all.items);
 	gg_topic_tree_done(&b->retained);
+	gg_limit_done(b);
 }

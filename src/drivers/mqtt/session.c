@@ -34,9 +34,20 @@ void gg_session_will(struct session *s)
 {
 	struct message *m = GG_TAKE(s->will);
 	gg_timer_stop(&s->will_timer);
-	if (m && !s->broker->closing)
+	if (m && !s->broker->closing && !s->broker->replaying) {
 		gg_broker_route(s->broker, NULL, s, &m->publish, NULL, NULL);
+		gg_persist_will_gone(s);
+	}
 	gg_message_unref(m);
+}
+
+void gg_session_drop_will(struct session *s)
+{
+	gg_timer_stop(&s->will_timer);
+	gg_message_unref(s->will);
+	s->will = NULL;
+	if (!s->broker->closing)
+		gg_persist_will_gone(s);
 }
 
 void gg_session_end(struct session *s, bool keep_record)
@@ -58,7 +69,9 @@ void gg_session_end(struct session *s, bool keep_record)
 
 static void expiry_over(struct gg_timer *t)
 {
-	gg_session_end(GG_CONTAINER(t, struct session, expiry), false);
+	struct session *s = GG_CONTAINER(t, struct session, expiry);
+	s->broker->expired_clients++;
+	gg_session_end(s, false);
 }
 
 static void will_over(struct gg_timer *t)
@@ -80,10 +93,8 @@ void gg_session_start_expiry(struct session *s)
 void gg_session_left(struct session *s, bool goodbye)
 {
 	struct broker *b = s->broker;
-	if (goodbye) {
-		gg_message_unref(s->will);
-		s->will = NULL;
-	}
+	if (goodbye)
+		gg_session_drop_will(s);
 	if (!gg_session_persists(s)) {
 		gg_session_end(s, b->closing);
 		return;
@@ -93,6 +104,24 @@ void gg_session_left(struct session *s, bool goodbye)
 	gg_session_start_expiry(s);
 	if (s->will && s->will_delay_s)
 		gg_timer_start(b->loop, &s->will_timer, (int64_t)s->will_delay_s * GG_NS_PER_S, will_over);
+	else if (s->will)
+		gg_session_will(s);
+}
+
+void gg_session_replayed(struct session *s)
+{
+	struct broker *b = s->broker;
+	int64_t now = gg_loop_utc(b->loop);
+	if (!s->left_ns)
+		s->left_ns = now; /* it was connected: it leaves now */
+	if (!gg_session_persists(s)) {
+		gg_session_end(s, false);
+		return;
+	}
+	gg_session_start_expiry(s);
+	int64_t left = s->left_ns + (int64_t)s->will_delay_s * GG_NS_PER_S - now;
+	if (s->will && left > 0)
+		gg_timer_start(b->loop, &s->will_timer, left, will_over);
 	else if (s->will)
 		gg_session_will(s);
 }

@@ -5,7 +5,9 @@
  */
 #include "broker.h"
 
-enum { FILTERS_A_PACKET = 256, SUBSCRIPTIONS_A_SESSION = 1024 };
+#include "base/log.h"
+
+enum { FILTERS_A_PACKET = 256 };
 
 static struct subscription *find(struct session *s, struct gg_str filter)
 {
@@ -19,8 +21,17 @@ int gg_subscription_set(struct session *s, const struct gg_mqtt_filter *f, uint3
 {
 	struct subscription *sub = find(s, f->filter);
 	bool is_new = sub == NULL;
-	if (is_new && s->subscription_count >= SUBSCRIPTIONS_A_SESSION)
+	struct broker *b = s->broker;
+	size_t bytes = sizeof *sub + f->filter.len;
+	if (is_new && s->subscription_count >= b->o.max_subscriptions && !b->replaying) {
+		b->limit = "max_subscriptions";
 		return -EDQUOT;
+	}
+	if (is_new && b->o.client_memory && !b->replaying &&
+		s->out_bytes + s->subscription_bytes + bytes > b->o.client_memory) {
+		b->limit = "client_memory";
+		return -EDQUOT;
+	}
 	if (is_new) {
 		sub = calloc(1, sizeof *sub + f->filter.len);
 		if (!sub)
@@ -38,7 +49,9 @@ int gg_subscription_set(struct session *s, const struct gg_mqtt_filter *f, uint3
 		sub->next = s->subscriptions;
 		s->subscriptions = sub;
 		s->subscription_count++;
-		s->broker->subscription_count++;
+		s->subscription_bytes += bytes;
+		b->subscription_count++;
+		b->shared_count += sub->group.len > 0;
 	}
 	sub->qos = f->qos;
 	sub->no_local = f->no_local;
@@ -56,7 +69,9 @@ bool gg_subscription_drop(struct session *s, struct gg_str filter)
 			continue;
 		*at = sub->next;
 		s->subscription_count--;
+		s->subscription_bytes -= sizeof *sub + sub->filter.len;
 		s->broker->subscription_count--;
+		s->broker->shared_count -= sub->group.len > 0;
 		gg_topic_tree_remove(&s->broker->subscriptions, &sub->entry);
 		free(sub);
 		return true;
@@ -70,14 +85,23 @@ static uint8_t subscribe_one(struct connection *c, const struct gg_mqtt_filter *
 	struct gg_str group = {"", 0}, inner;
 	bool shared = gg_mqtt_filter_shared(f->filter, &group, &inner), is_new = false;
 	uint8_t failed = c->version == GG_MQTT_V5 ? 0 : GG_MQTT_UNSPECIFIED; /* all that 3.1.1 knows */
-	bool sys = f->filter.p[0] == '$' && !shared;
-	if (!gg_access(c, f->filter) || (sys && !c->any_topic)) {
-		gg_count(c->broker->count.dropped_denied, 1);
+	struct broker *b = c->broker;
+	const char *limit = gg_limit_topic(b, shared ? inner : f->filter);
+	if (!gg_access(c, f->filter)) {
+		gg_count(b->count.dropped_denied, 1);
+		b->why = "a filter is not the client's own";
 		return failed ? failed : GG_MQTT_NOT_AUTHORIZED;
 	}
-	int rc = gg_subscription_set(s, f, id, &is_new);
-	if (rc < 0)
+	int rc = limit ? -EDQUOT : gg_subscription_set(s, f, id, &is_new);
+	if (rc < 0) {
+		b->limit = limit ? limit : rc == -EDQUOT && b->limit ? b->limit : "memory";
+		b->why = rc == -EINVAL ? "a filter has too many levels"
+				       : "a limit of subscriptions is reached";
+		gg_log(GG_WARN, b->outside.name, "subscription refused", GG_SV("client", gg_session_id(s)),
+			GG_SV("filter", gg_str_n(f->filter.p, gg_min_size(f->filter.len, 200))),
+			GG_S("limit", rc == -EINVAL ? "max_levels" : b->limit));
 		return failed ? failed : rc == -EINVAL ? GG_MQTT_BAD_FILTER : GG_MQTT_QUOTA;
+	}
 	if (gg_session_persists(s))
 		gg_persist_subscription(find(s, f->filter), gg_promise_hold(c));
 	return f->qos;
@@ -94,6 +118,17 @@ static bool options_valid(struct gg_str filters)
 	return true;
 }
 
+/* false: the connection is ended. */
+static bool reply(struct connection *c, const struct gg_mqtt_packet *ack)
+{
+	int rc = gg_promise_reply(c, ack);
+	if (rc == -EMSGSIZE)
+		gg_connection_end(c, GG_MQTT_TOO_LARGE, "the answer is larger than the client takes");
+	else if (rc < 0)
+		gg_connection_end(c, GG_MQTT_QUOTA, "out of memory");
+	return rc == 0;
+}
+
 void gg_subscribe_in(struct connection *c, const struct gg_mqtt_subscribe *p)
 {
 	uint8_t codes[FILTERS_A_PACKET];
@@ -102,6 +137,7 @@ void gg_subscribe_in(struct connection *c, const struct gg_mqtt_subscribe *p)
 	struct gg_mqtt_filter f;
 	struct gg_str left = p->filters;
 	bool has_id = gg_mqtt_has(&p->properties, GG_MQTT_SUBSCRIPTION_ID);
+	c->broker->why = c->broker->limit = NULL;
 	if (!options_valid(p->filters)) {
 		gg_connection_end(c, GG_MQTT_PROTOCOL_ERROR, "no local with a shared subscription");
 		return;
@@ -116,10 +152,11 @@ void gg_subscribe_in(struct connection *c, const struct gg_mqtt_subscribe *p)
 	}
 	struct gg_mqtt_packet ack = {.type = GG_MQTT_SUBACK,
 		.subscribe = {.packet_id = p->packet_id, .codes = gg_str_n(codes, count)}};
-	if (gg_promise_reply(c, &ack) < 0) {
-		gg_connection_end(c, GG_MQTT_QUOTA, "out of memory");
+	char block[LIMIT_BLOCK];
+	if (c->version == GG_MQTT_V5)
+		gg_connection_explain(&ack.subscribe.properties, c->broker->why, c->broker->limit, block);
+	if (!reply(c, &ack))
 		return;
-	}
 	gg_ingest_flush(c); /* SUBACK first where it can be, as most clients expect */
 	gg_promise_turn(c);
 	left = p->filters;
@@ -150,6 +187,5 @@ void gg_unsubscribe_in(struct connection *c, const struct gg_mqtt_subscribe *p)
 	}
 	struct gg_mqtt_packet ack = {.type = GG_MQTT_UNSUBACK,
 		.subscribe = {.packet_id = p->packet_id, .codes = gg_str_n(codes, count)}};
-	if (gg_promise_reply(c, &ack) < 0)
-		gg_connection_end(c, GG_MQTT_QUOTA, "out of memory");
+	reply(c, &ack);
 }

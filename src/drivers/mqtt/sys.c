@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The broker's numbers, twice: as metrics, and as the few $SYS topics that dashboards of other brokers look
- * for. $SYS messages are retained but never kept; only applications may subscribe to them.
+ * The broker's numbers, twice: as metrics, and as the $SYS topics that dashboards look for, by the names that
+ * mosquitto gave them. $SYS messages are retained but never kept; only applications may subscribe to them.
  */
 #include "broker.h"
-
-static const int64_t sys_period_ns = 10 * GG_NS_PER_S;
 
 static struct gg_counter *counter(
 	struct broker *b, const char *name, const char *key, const char *value, const char *help)
@@ -52,6 +50,9 @@ void gg_sys_init(struct broker *b)
 	c->dropped_expired = counter(b, drops, "cause", "expired", drop_help);
 	c->dropped_large = counter(b, drops, "cause", "too-large", drop_help);
 	c->dropped_limit = counter(b, drops, "cause", "limit", drop_help);
+	static const char *const throttled_help = "How often an MQTT client was read no faster, by the limit";
+	c->throttled[0] = counter(b, "mqtt_throttled_total", "limit", "rate", throttled_help);
+	c->throttled[1] = counter(b, "mqtt_throttled_total", "limit", "rate_bytes", throttled_help);
 	c->refused_logins = counter(b, "mqtt_refused_logins_total", NULL, NULL, "MQTT clients not let in");
 	c->protocol_errors =
 		counter(b, "mqtt_protocol_errors_total", NULL, NULL, "MQTT packets that broke the protocol");
@@ -62,7 +63,7 @@ void gg_sys_init(struct broker *b)
 static void say(struct broker *b, const char *topic, const char *text)
 {
 	struct gg_mqtt_publish p = {.topic = gg_str(topic), .payload = gg_str(text), .retain = true};
-	gg_retain_quietly(b, &p, 0);
+	gg_retain_quietly(b, &p, GG_NONE, 0);
 	gg_deliver(b, &p, NULL, NULL);
 }
 
@@ -73,6 +74,30 @@ static void say_number(struct broker *b, const char *topic, uint64_t number)
 	say(b, topic, text);
 }
 
+static void say_all(struct broker *b)
+{
+	size_t away = b->sessions.count > b->connection_count ? b->sessions.count - b->connection_count : 0;
+	const struct {
+		const char *topic;
+		uint64_t number;
+	} rows[] = {{"clients/connected", b->connection_count}, {"clients/active", b->connection_count},
+		{"clients/disconnected", away}, {"clients/inactive", away},
+		{"clients/total", b->sessions.count}, {"clients/maximum", b->most_clients},
+		{"clients/expired", b->expired_clients}, {"messages/received", b->packets_received},
+		{"messages/sent", b->packets_sent}, {"publish/messages/received", b->received},
+		{"publish/messages/sent", b->sent}, {"publish/messages/dropped", b->dropped},
+		{"publish/bytes/received", b->payload_received}, {"publish/bytes/sent", b->payload_sent},
+		{"bytes/received", b->bytes_received}, {"bytes/sent", b->bytes_sent},
+		{"subscriptions/count", b->subscription_count},
+		{"shared_subscriptions/count", b->shared_count},
+		{"retained messages/count", b->retained_count}, {"store/messages/bytes", b->message_bytes}};
+	for (size_t i = 0; i < GG_COUNT(rows); i++) {
+		char topic[96];
+		snprintf(topic, sizeof topic, "$SYS/broker/%s", rows[i].topic);
+		say_number(b, topic, rows[i].number);
+	}
+}
+
 static void tick(struct gg_timer *t)
 {
 	struct broker *b = GG_CONTAINER(t, struct broker, sys_timer);
@@ -81,17 +106,13 @@ static void tick(struct gg_timer *t)
 		(long long)((gg_loop_now(b->loop) - b->started_ns) / GG_NS_PER_S));
 	say(b, "$SYS/broker/version", "Ganglion " GG_VERSION);
 	say(b, "$SYS/broker/uptime", uptime);
-	say_number(b, "$SYS/broker/clients/connected", b->connection_count);
-	say_number(b, "$SYS/broker/clients/total", b->sessions.count);
-	say_number(b, "$SYS/broker/subscriptions/count", b->subscription_count);
-	say_number(b, "$SYS/broker/retained messages/count", b->retained_count);
-	say_number(b, "$SYS/broker/messages/received", b->received);
-	say_number(b, "$SYS/broker/messages/sent", b->sent);
-	gg_timer_start(b->loop, &b->sys_timer, sys_period_ns, tick);
+	say_all(b);
+	gg_timer_start(b->loop, &b->sys_timer, b->o.sys_interval_ns, tick);
 }
 
 void gg_sys_start(struct broker *b)
 {
 	b->started_ns = gg_loop_now(b->loop);
-	tick(&b->sys_timer);
+	if (b->o.sys_interval_ns)
+		tick(&b->sys_timer);
 }

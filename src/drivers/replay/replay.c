@@ -210,12 +210,17 @@ static void play(struct gg_timer *t)
 
 /* ---- life ---- */
 
-static int check(const struct gg_replay *r, struct gg_error *e)
+static int check(const void *self, struct gg_error *e)
 {
+	const struct gg_replay *r = self;
 	if (!gg_replay_file(r, 0))
-		return gg_error_set(e, -EINVAL, "`file` or `files` must name a recording");
+		return gg_error_set(
+			e, -EINVAL, "missing \"file\": which recording is played (file: or files:)");
 	if (!r->device && !r->device_column)
-		return gg_error_set(e, -EINVAL, "`device` or `device_column` must say whose recording it is");
+		return gg_error_set(e, -EINVAL,
+			"missing \"device\": whose recording it is (device: NAME, or device_column: the "
+			"column "
+			"that names it)");
 	if ((r->signal_column != NULL) != (r->value_column != NULL))
 		return gg_error_set(e, -EINVAL, "`signal_column` and `value_column` go together");
 	if (!r->header && r->columns.count == 0 && r->format != GG_REPLAY_JSON)
@@ -297,7 +302,8 @@ static const struct gg_option options[] = {
 		struct gg_replay, files, STRINGS, .flags = GG_FILE, .help = "More, played one after another"),
 	GG_OPTION(struct gg_replay, format, CHOICE, .def = "auto", .choices = formats,
 		.help = "csv, or json: an object a line; auto looks at the first byte"),
-	GG_OPTION(struct gg_replay, device, STRING, .help = "The device that is played"),
+	GG_OPTION(struct gg_replay, device, STRING, .flags = GG_DEVICE, .example = "press-2",
+		.help = "The device that is played; needed unless device_column says it row by row"),
 	GG_OPTION(
 		struct gg_replay, device_column, STRING, .help = "Column that names the device of each row"),
 	GG_OPTION(struct gg_replay, signal_column, STRING,
@@ -347,6 +353,7 @@ const struct gg_component gg_driver_replay = {
 	.kind = GG_DRIVER,
 	.self_size = sizeof(struct gg_replay),
 	.options = options,
+	.check = check,
 	.init = init,
 	.start = start,
 	.close = close_replay,

@@ -1,82 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The replay driver against a host of this file's own: what it submits, when, and what it does when there is
- * no room. */
-#include "check.h"
+/* The replay driver: what it submits, when, and what it does when there is no room. */
+#include "driver_host.h"
 
-#include "core/loop.h"
-#include "core/signals.h"
 #include "drivers/replay/csv_codec.h"
 #include "drivers/replay/replay.h"
 
 #include <unistd.h>
-
-/* ---- the host ---- */
-
-struct gg_host {
-	struct gg_loop *loop;
-	struct gg_clock_manual clock;
-	bool full;
-	unsigned refused, batches;
-	struct gg_sample got[20000];
-	uint32_t devices[20000];
-	char texts[64][16];
-	size_t count, text_count;
-};
-
-static struct gg_host host;
-
-const char *gg_host_name(const struct gg_host *h)
-{
-	(void)h;
-	return "recorded";
-}
-
-struct gg_loop *gg_host_loop(const struct gg_host *h)
-{
-	return h->loop;
-}
-
-const struct gg_clock *gg_host_clock(const struct gg_host *h)
-{
-	return &h->clock.clock;
-}
-
-int gg_host_device(struct gg_host *h, struct gg_str id, uint32_t *ret_device)
-{
-	(void)h;
-	return gg_device_make(id, ret_device);
-}
-
-int gg_host_signal(struct gg_host *h, uint32_t device, struct gg_str name, const struct gg_signal_spec *spec,
-	uint32_t *ret_signal)
-{
-	(void)h;
-	return gg_signal_make(device, name, spec, ret_signal);
-}
-
-void gg_host_device_health(struct gg_host *h, uint32_t device, bool healthy, const char *reason)
-{
-	(void)h, (void)device, (void)healthy, (void)reason;
-}
-
-int gg_host_submit_take(struct gg_host *h, struct gg_batch *b)
-{
-	if (h->full) {
-		h->refused++;
-		gg_batch_unref(b);
-		return -EAGAIN;
-	}
-	for (uint32_t i = 0; i < b->count && h->count < GG_COUNT(h->got); i++) {
-		if (b->samples[i].type == GG_TYPE_STRING && h->text_count < GG_COUNT(h->texts))
-			gg_str_copy(h->texts[h->text_count++], sizeof h->texts[0],
-				gg_batch_text(b, &b->samples[i]));
-		h->devices[h->count] = b->device;
-		h->got[h->count++] = b->samples[i];
-	}
-	h->batches++;
-	gg_batch_unref(b);
-	return 0;
-}
 
 /* ---- helpers ---- */
 
@@ -89,14 +18,6 @@ static void record(const char *text)
 	assert_non_null(f);
 	fwrite(text, 1, strlen(text), f);
 	fclose(f);
-}
-
-static void turn_until(bool (*done)(void))
-{
-	int64_t end = gg_clock_monotonic(&gg_clock_system) + 10 * GG_NS_PER_S;
-	while (!done() && gg_clock_monotonic(&gg_clock_system) < end)
-		gg_loop_turn(host.loop, 10 * GG_NS_PER_MS);
-	assert_true(done());
 }
 
 static bool is_over(void)
@@ -127,13 +48,12 @@ static int set_up(void **state)
 {
 	(void)state;
 	memset(&host, 0, sizeof host);
-	host.loop = gg_loop_new("test", 100);
-	gg_clock_manual_init(&host.clock, at("2030-01-01T00:00:00Z"));
+	assert_int_equal(driver_host_begin("recorded", at("2030-01-01T00:00:00Z")), 0);
 	r = calloc(1, sizeof *r);
 	r->file = path;
 	r->device = "press-2";
 	r->header = true;
-	return host.loop ? 0 : -1;
+	return 0;
 }
 
 static int tear_down(void **state)
@@ -142,7 +62,7 @@ static int tear_down(void **state)
 	gg_driver_replay.close(r);
 	gg_driver_replay.fini(r);
 	free(r);
-	gg_loop_free(host.loop);
+	driver_host_end();
 	return 0;
 }
 
@@ -196,7 +116,7 @@ static void plays_a_wide_table_with_times_as_recorded(void **state)
 	       "2015-02-26 21:42:53,21.5,60,running,true\n"
 	       "2015-02-26 21:42:54,21.75,,stopped,false\n");
 	play_it();
-	turn_until(is_over);
+	driver_host_until(is_over);
 	assert_int_equal(host.count, 7);
 	assert_int_equal(host.batches, 1);
 	assert_string_equal(name_of(0), "press-2/temperature");
@@ -219,7 +139,7 @@ static void takes_only_the_signals_named_and_scales_them(void **state)
 	r->time = "Zeit";
 	record("Zeit;P1;P2\n24.12.2025 18:00:00,5;2500,0;7\n");
 	play_it();
-	turn_until(is_over);
+	driver_host_until(is_over);
 	assert_int_equal(host.count, 1);
 	assert_string_equal(name_of(0), "press-2/pressure");
 	assert_string_equal(gg_signal(host.got[0].signal)->unit, "bar");
@@ -236,7 +156,7 @@ static void plays_a_long_table_of_several_devices(void **state)
 	r->value_column = "val";
 	record("time,dev,sig,val\n1700000000,a,x,1\n1700000000,b,x,2\n1700000001,a,y,on\n");
 	play_it();
-	turn_until(is_over);
+	driver_host_until(is_over);
 	assert_int_equal(host.count, 3);
 	assert_string_equal(name_of(1), "b/x");
 	assert_int_equal(host.devices[1], gg_device_find(GG_STR("b")));
@@ -251,7 +171,7 @@ static void plays_json_lines(void **state)
 	record("{\"ts\": 1700000000500, \"temp\": 21.5, \"note\": \"a\\\"b\", \"deep\": {\"x\": 1}}\n\n"
 	       "{\"temp\": null, \"ok\": true, \"ts\": 1700000001500}");
 	play_it();
-	turn_until(is_over);
+	driver_host_until(is_over);
 	assert_int_equal(host.count, 3);
 	assert_int_equal(host.got[0].time_ns, 1700000000500 * GG_NS_PER_MS);
 	assert_string_equal(host.texts[0], "a\"b");
@@ -263,7 +183,7 @@ static void goes_on_behind_a_wrong_row(void **state)
 	(void)state;
 	record("time,x\n1700000000,1\nnonsense,2\n1700000002,\"a\"b\n1700000003,3\n");
 	play_it();
-	turn_until(is_over);
+	driver_host_until(is_over);
 	assert_int_equal(host.count, 2);
 	assert_true(host.got[1].v.f == 3);
 	assert_int_equal(r->bad, 2);
@@ -283,7 +203,7 @@ static void keeps_the_pace_and_moves_times_to_now(void **state)
 	record("time,x\n1700000000,0\n1700000000.5,1\n1700000001,2\n");
 	int64_t began = gg_clock_monotonic(&gg_clock_system);
 	play_it();
-	turn_until(ten_samples);
+	driver_host_until(ten_samples);
 	/* Rows are 0.5 s apart, also from one round to the next, so the tenth is due after 4.5 s / 10. */
 	int64_t took = gg_clock_monotonic(&gg_clock_system) - began;
 	assert_true(took >= 440 * GG_NS_PER_MS && took < 5 * GG_NS_PER_S);
@@ -303,7 +223,7 @@ static void rows_without_time_come_at_a_fixed_pace(void **state)
 	r->every = GG_NS_PER_S;
 	record("1 1 \n1 2 \n");
 	play_it();
-	turn_until(is_over);
+	driver_host_until(is_over);
 	assert_int_equal(host.count, 4);
 	assert_int_equal(host.got[3].time_ns, at("2030-01-01T00:00:01Z"));
 }
@@ -323,13 +243,13 @@ static void loses_nothing_when_there_is_no_room(void **state)
 	fclose(f);
 	host.full = true;
 	play_it();
-	turn_until(was_refused);
+	driver_host_until(was_refused);
 	for (int i = 0; i < 5; i++)
 		gg_loop_turn(host.loop, 0);
 	assert_int_equal(host.refused, 1); /* waits, and does not try again by itself */
 	host.full = false;
 	gg_driver_replay.driver->resume(r);
-	turn_until(is_over);
+	driver_host_until(is_over);
 	assert_int_equal(host.count, 12345);
 	for (int i = 0; i < 12345; i++)
 		assert_true(host.got[i].v.f == i);
