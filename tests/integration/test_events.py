@@ -63,7 +63,8 @@ class Events(unittest.TestCase):
         now = time.time_ns()
         with self.gateway.catalog(write=True) as db, db:
             db.executemany(
-                "INSERT INTO events VALUES (?, 'test', ?, ?, ?, 'old ' || ?, 'd', '', '[]', 1, ?, ?, 0, '', ?)",
+                "INSERT INTO events (id, kind, key, severity, state, title, device, signal, trace, count, opened_ns, updated_ns,"
+                " acknowledged_ns, acknowledged_by, cleared_ns) VALUES (?, 'test', ?, ?, ?, 'old ' || ?, 'd', '', '[]', 1, ?, ?, 0, '', ?)",
                 [(i, key, severity, state, key, now - opened * 10**9, now, cleared and now - cleared * 10**9)
                  for i, key, severity, state, opened, cleared in rows])
 
