@@ -30,7 +30,6 @@ enum { CALM_SAMPLES = 32, BAND_SAMPLES = 64, TEXT = 200 };
 
 struct detect_slot {
 	struct gg_detector detector;
-	struct gg_str name;
 	const char *unit;
 	uint32_t signal, score, low, high, anomaly; /* the source, and slots of outputs */
 	double told_low, told_high;
@@ -72,7 +71,6 @@ static int detect_add_slot(
 	d->pipeline = gg_pipeline_name(p);
 	gg_detector_init(&s->detector);
 	s->signal = slot->signal;
-	s->name = slot->info->name;
 	s->unit = slot->info->unit;
 	const struct gg_signal_spec score = {.type = GG_TYPE_FLOAT, .unit = "", .low = 0, .high = 1};
 	const struct gg_signal_spec band = {.type = GG_TYPE_FLOAT};
@@ -98,6 +96,11 @@ static int detect_add_slot(
 
 /* ---- telling ---- */
 
+static struct gg_str name_of(const struct detect_slot *s)
+{
+	return gg_signal(s->signal)->name;
+}
+
 static void emit_number(struct gg_flow *flow, uint32_t slot, int64_t time_ns, double v)
 {
 	struct gg_sample s = {.time_ns = time_ns, .type = GG_TYPE_FLOAT, .v.f = v};
@@ -120,7 +123,7 @@ static void trace(const struct detect *d, const struct detect_slot *s, const str
 	gg_json_key(&w, GG_STR("pipeline"));
 	gg_json_string(&w, gg_str(d->pipeline));
 	gg_json_key(&w, GG_STR("signal"));
-	gg_json_string(&w, s->name);
+	gg_json_string(&w, name_of(s));
 	gg_json_key(&w, GG_STR("change"));
 	gg_json_string(&w, gg_str(gg_change_name(change->kind)));
 	gg_json_key(&w, GG_STR("from"));
@@ -156,10 +159,10 @@ static void tell(const struct detect *d, const struct detect_slot *s, struct gg_
 	struct gg_buf json GG_CLEANUP(gg_buf_done) = GG_BUF(2048);
 	struct gg_str said = gg_str_n(text, words(s, change, text));
 	emit_text(d, flow, s, time_ns, said);
-	int n = snprintf(title, sizeof title, "%.*s: %.*s", GG_STR_ARG(s->name), GG_STR_ARG(said));
+	int n = snprintf(title, sizeof title, "%.*s: %.*s", GG_STR_ARG(name_of(s)), GG_STR_ARG(said));
 	trace(d, s, change, out, &json);
 	gg_flow_report(flow, &(struct gg_event_report){.kind = kind,
-				     .key = s->name,
+				     .key = name_of(s),
 				     .severity = GG_WARNING,
 				     .title = gg_str_n(title, (size_t)n),
 				     .device = GG_NONE,
@@ -173,9 +176,9 @@ static void clear(const struct detect *d, const struct detect_slot *s, struct gg
 {
 	emit_text(d, flow, s, time_ns, GG_STR(""));
 	gg_flow_report(flow, &(struct gg_event_report){.kind = kind,
-				     .key = s->name,
+				     .key = name_of(s),
 				     .clear = true,
-				     .title = s->name,
+				     .title = name_of(s),
 				     .device = GG_NONE,
 				     .signal = s->signal,
 				     .time_ns = time_ns});

@@ -5,7 +5,7 @@
 /*
  * Streaming anomaly detector for one numeric signal: nothing to set, constant memory.
  *
- * A detector is a plain struct of about 4.6 KB that the caller keeps per signal. It owns no memory, reads no
+ * A detector is a plain struct of about 3.9 KB that the caller keeps per signal. It owns no memory, reads no
  * clock, and uses libc only. The same input gives the same output bits on every build (see
  * detector_internal.h), which is what lets a replay or a checkpoint reproduce a decision.
  *
@@ -63,13 +63,12 @@ struct gg_detector_out {
 
 /* The members are private to detector*.c; the struct is open so that it can lie in arrays. */
 struct gg_detector_memory {
-	float apart[GG_DETECTOR_PROTOS]; /* squared distance to the nearest fellow */
-	float gap;           /* smallest apart once full, 0 before: what a newcomer has to exceed */
-	float mean, largest; /* of the novelty distance */
-	uint32_t counted;    /* sum of hist */
-	uint16_t hist[64];   /* of distance / mean, four bins an octave */
-	uint8_t fellow[GG_DETECTOR_PROTOS];
-	uint8_t used, slot; /* filled prototypes; where the next one goes */
+	float gap; /* squared, of the two closest once full, 0 before: what a newcomer has to exceed */
+	float mean, largest;                /* of the novelty distance */
+	uint32_t counted;                   /* sum of hist */
+	uint16_t hist[64];                  /* of distance / mean, four bins an octave */
+	uint8_t fellow[GG_DETECTOR_PROTOS]; /* the nearest other prototype of each, once full */
+	uint8_t used, slot;                 /* filled prototypes; where the next one goes */
 };
 
 struct gg_detector_band {

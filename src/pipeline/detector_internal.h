@@ -35,8 +35,11 @@ enum { GG_E1, GG_E4, GG_E16, GG_E32, GG_E64, GG_E256, GG_E1024 };
 /* The novelty of the views' vectors u (all dimensions in a row) at time t (from 0). Learns them. */
 float gg_detector_recall(struct gg_detector *d, const float *u, uint64_t t);
 
-/* Sets gap and slot from apart and used; what the state file leaves out. */
-void gg_detector_memory_settle(struct gg_detector_memory *m);
+/* Sets gap and slot of all views from the rest; what the state file leaves out. */
+void gg_detector_memory_settle(struct gg_detector *d);
+
+/* The squared distance of each prototype of a view to its fellow; all zero until the memory is full. */
+void gg_detector_memory_apart(const struct gg_detector *d, int view, float ret_apart[GG_DETECTOR_PROTOS]);
 
 /* Logarithm to base 2 of a positive, normal x, good to 1e-9. */
 double gg_detector_log2(double x);

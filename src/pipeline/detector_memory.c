@@ -15,6 +15,9 @@
  * Distances and logarithms are most of the cost of a usual sample. The distances run in loops that the
  * compiler turns into vectors at -O2; a minimum is the same in whatever order it is taken. A newcomer costs
  * some more passes over the memory; the 64th, once, costs 64.
+ *
+ * Of each prototype only the number of its nearest fellow is kept. How far that is a newcomer computes again
+ * (the same bits, as (a - b)^2 is (b - a)^2): newcomers are rare, and 64 floats in three views are not.
  */
 
 #include "pipeline/detector_internal.h"
@@ -116,13 +119,45 @@ static uint8_t first_equal(const float *d, float value)
 	return (uint8_t)i;
 }
 
-void gg_detector_memory_settle(struct gg_detector_memory *m)
+static float between(const float (*p)[PROTOS], int dims, int a, int b)
 {
-	m->gap = m->used < PROTOS ? 0.0f : least(m->apart);
-	m->slot = m->used < PROTOS ? m->used : first_equal(m->apart, m->gap);
+	float sum = square(p[0][a] - p[0][b]);
+
+	for (int k = 1; k < dims; k++)
+		sum += square(p[k][a] - p[k][b]);
+	return sum;
 }
 
-static void find_nearest(struct gg_detector_memory *m, const float (*p)[PROTOS], int dims, int which)
+static void all_apart(
+	const struct gg_detector_memory *m, const float (*p)[PROTOS], int dims, float *restrict ret_apart)
+{
+	for (int i = 0; i < PROTOS; i++)
+		ret_apart[i] = m->used < PROTOS ? 0.0f : between(p, dims, i, m->fellow[i]);
+}
+
+void gg_detector_memory_apart(const struct gg_detector *d, int view, float ret_apart[PROTOS])
+{
+	all_apart(&d->memory[view], &d->proto[views[view].first], views[view].dims, ret_apart);
+}
+
+static void settle(struct gg_detector_memory *m, const float *apart)
+{
+	m->gap = m->used < PROTOS ? 0.0f : least(apart);
+	m->slot = m->used < PROTOS ? m->used : first_equal(apart, m->gap);
+}
+
+void gg_detector_memory_settle(struct gg_detector *d)
+{
+	float apart[PROTOS];
+
+	for (int i = 0; i < GG_DETECTOR_VIEWS; i++) {
+		gg_detector_memory_apart(d, i, apart);
+		settle(&d->memory[i], apart);
+	}
+}
+
+/* Finds the fellow of one; returns how far apart they are. */
+static float find_nearest(struct gg_detector_memory *m, const float (*p)[PROTOS], int dims, int which)
 {
 	float u[GG_DETECTOR_DIMS], d[PROTOS];
 
@@ -130,8 +165,11 @@ static void find_nearest(struct gg_detector_memory *m, const float (*p)[PROTOS],
 		u[k] = p[k][which];
 	distances(p, u, dims, d);
 	d[which] = INFINITY;
-	m->apart[which] = least(d);
-	m->fellow[which] = first_equal(d, m->apart[which]);
+
+	float nearest = least(d);
+
+	m->fellow[which] = first_equal(d, nearest);
+	return nearest;
 }
 
 /* Puts u, whose distances to the present prototypes are d, into m->slot. */
@@ -139,21 +177,24 @@ static void replace(
 	struct gg_detector_memory *m, float (*p)[PROTOS], int dims, const float *u, const float *d)
 {
 	const float(*fixed)[PROTOS] = (const float(*)[PROTOS])p;
+	float apart[PROTOS];
 	int slot = m->slot;
 
+	all_apart(m, fixed, dims, apart);
 	for (int k = 0; k < dims; k++)
 		p[k][slot] = u[k];
-	find_nearest(m, fixed, dims, slot);
+	apart[slot] = find_nearest(m, fixed, dims, slot);
 	for (int j = 0; j < PROTOS; j++) {
 		if (j == slot)
 			continue;
 		if (m->fellow[j] == slot) {
-			find_nearest(m, fixed, dims, j);
-		} else if (d[j] < m->apart[j]) {
-			m->apart[j] = d[j];
+			apart[j] = find_nearest(m, fixed, dims, j);
+		} else if (d[j] < apart[j]) {
+			apart[j] = d[j];
 			m->fellow[j] = (uint8_t)slot;
 		}
 	}
+	settle(m, apart);
 }
 
 static void append(struct gg_detector_memory *m, float (*p)[PROTOS], int dims, const float *u)
@@ -161,6 +202,7 @@ static void append(struct gg_detector_memory *m, float (*p)[PROTOS], int dims, c
 	/* The first vector fills all places, so that a half-empty memory needs no distance code of its own.
 	 */
 	int last = m->used == 0 ? PROTOS - 1 : m->used;
+	float apart[PROTOS] = {0};
 
 	for (int k = 0; k < dims; k++)
 		for (int i = m->used; i <= last; i++)
@@ -168,7 +210,8 @@ static void append(struct gg_detector_memory *m, float (*p)[PROTOS], int dims, c
 	m->used++;
 	if (m->used == PROTOS)
 		for (int i = 0; i < PROTOS; i++)
-			find_nearest(m, (const float(*)[PROTOS])p, dims, i);
+			apart[i] = find_nearest(m, (const float(*)[PROTOS])p, dims, i);
+	settle(m, apart);
 }
 
 static float novelty_distance(struct gg_detector_memory *m, float (*p)[PROTOS], int dims, const float *u)
@@ -177,7 +220,6 @@ static float novelty_distance(struct gg_detector_memory *m, float (*p)[PROTOS], 
 
 	if (m->used == 0) {
 		append(m, p, dims, u);
-		gg_detector_memory_settle(m);
 		return 0.0f;
 	}
 	distances((const float(*)[PROTOS])p, u, dims, d);
@@ -189,7 +231,6 @@ static float novelty_distance(struct gg_detector_memory *m, float (*p)[PROTOS], 
 			append(m, p, dims, u);
 		else
 			replace(m, p, dims, u, d);
-		gg_detector_memory_settle(m);
 	}
 	return sqrtf(nearest);
 }

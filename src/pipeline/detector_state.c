@@ -10,6 +10,9 @@
  *
  *     "GGDT" | u16 version | u16 reserved, 0 | members in the order of walk() | u32 FNV-1a of all before
  *
+ * How far prototypes are apart follows from them and their fellows; it is in the bytes since a detector once
+ * kept it, and loading passes it by.
+ *
  * The sum finds damage, not malice. What a forged state could break (an index out of range, a float that is
  * not a number, a count that wraps) is checked on its own after loading; the rest can only make a detector
  * talk nonsense.
@@ -108,9 +111,20 @@ static void f64(struct cursor *c, double *v)
 	c->bad |= !isfinite(*v);
 }
 
-static void walk_memory(struct cursor *c, struct gg_detector_memory *m)
+static void walk_apart(struct cursor *c, const struct gg_detector *d, int view)
 {
-	f32(c, m->apart, GG_DETECTOR_PROTOS);
+	float apart[GG_DETECTOR_PROTOS] = {0};
+
+	if (c->to != NULL)
+		gg_detector_memory_apart(d, view, apart);
+	f32(c, apart, GG_DETECTOR_PROTOS);
+}
+
+static void walk_memory(struct cursor *c, struct gg_detector *d, int view)
+{
+	struct gg_detector_memory *m = &d->memory[view];
+
+	walk_apart(c, d, view);
 	f32(c, &m->mean, 1);
 	f32(c, &m->largest, 1);
 	u32(c, &m->counted);
@@ -118,7 +132,7 @@ static void walk_memory(struct cursor *c, struct gg_detector_memory *m)
 		u16(c, &m->hist[i]);
 	for (int i = 0; i < GG_DETECTOR_PROTOS; i++)
 		u8(c, &m->fellow[i]);
-	u8(c, &m->used); /* gap and slot follow from apart and used */
+	u8(c, &m->used); /* gap and slot follow */
 }
 
 static void walk_pulse(struct cursor *c, struct gg_detector_pulse *p)
@@ -137,7 +151,7 @@ static void walk(struct cursor *c, struct gg_detector *d)
 	for (int i = 0; i < GG_DETECTOR_DIMS; i++)
 		f32(c, d->proto[i], GG_DETECTOR_PROTOS);
 	for (int i = 0; i < GG_DETECTOR_VIEWS; i++)
-		walk_memory(c, &d->memory[i]);
+		walk_memory(c, d, i);
 	f64(c, &d->ref);
 	f64(c, &d->last_value);
 	number(c, &d->t, 8);
@@ -218,7 +232,7 @@ static bool memory_sound(const struct gg_detector_memory *m)
 	uint32_t counted = 0;
 
 	for (int i = 0; i < GG_DETECTOR_PROTOS; i++)
-		if (m->fellow[i] >= GG_DETECTOR_PROTOS || m->apart[i] < 0.0f)
+		if (m->fellow[i] >= GG_DETECTOR_PROTOS)
 			return false;
 	for (int i = 0; i < 64; i++)
 		counted += m->hist[i];
@@ -282,8 +296,7 @@ int gg_detector_load(struct gg_detector *d, const void *bytes, size_t size)
 	u32(&c, &sum);
 	if (sum != expected || c.bad || !sound(&loaded))
 		return -EINVAL;
-	for (int i = 0; i < GG_DETECTOR_VIEWS; i++)
-		gg_detector_memory_settle(&loaded.memory[i]);
+	gg_detector_memory_settle(&loaded);
 	*d = loaded;
 	return 0;
 }

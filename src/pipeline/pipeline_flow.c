@@ -70,7 +70,7 @@ int gg_flow_emit(struct gg_flow *flow, uint32_t slot, const struct gg_sample *s)
 		return -E2BIG;
 	}
 	e->samples[e->count] = *s;
-	e->samples[e->count].signal = p->slots[slot].info.index;
+	e->samples[e->count].signal = p->slots[slot].info->index;
 	e->slots[e->count] = slot;
 	e->origins[e->count++] = GG_NONE;
 	return 0;

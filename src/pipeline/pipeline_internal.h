@@ -25,15 +25,18 @@ struct stage {
 	struct gg_map waiting; /* saved state of signals that have not come: name -> blob */
 };
 
+/* There are as many as signals and outputs, so what the signal table keeps for good is not kept here again.
+ */
 struct slot {
-	uint32_t source; /* a source's signal, or GG_NONE */
-	uint32_t out;    /* the signal under which it leaves; GG_NONE: it does not */
-	uint32_t from;   /* the first stage that gets it */
-	uint32_t until;  /* and the last */
-	bool judgement;  /* the output of a stage that judges */
-	char *name;      /* "device/signal", for an output with its suffixes */
-	char *out_name;  /* NULL: name */
-	struct gg_signal_info info;
+	uint32_t source;  /* a source's signal, or GG_NONE */
+	uint32_t out;     /* the signal under which it leaves; GG_NONE: it does not */
+	const char *name; /* "device/signal", for an output with its suffixes; the signal table's */
+	char *out_name;   /* NULL: name */
+	const struct gg_signal_info *info; /* the signal table's, or own once a stage has altered it */
+	uint8_t from;                      /* the first stage that gets it */
+	uint8_t until;                     /* and the last */
+	bool judgement;                    /* the output of a stage that judges */
+	bool own_info;
 };
 
 /* A run of samples with room; its flow is a view of it. */
@@ -60,8 +63,9 @@ struct gg_pipeline {
 	struct slot *slots;
 	uint32_t slot_count, slot_cap;
 
-	uint32_t joining;   /* the stage whose add_slot() runs */
-	struct gg_map outs; /* signals (as four bytes) that are given out already */
+	uint32_t joining; /* the stage whose add_slot() runs */
+	uint8_t *given;   /* bits by signal index: given out already */
+	uint32_t given_bytes;
 
 	struct run_buffer intake, derive, emitted;
 	struct gg_buf text;     /* strings made in this chunk */

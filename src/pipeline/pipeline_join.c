@@ -36,8 +36,9 @@ static bool selected(const struct gg_pipeline *p, const struct gg_signal_info *i
 
 static void slot_done(struct slot *s)
 {
-	free(s->name);
 	free(s->out_name);
+	if (s->own_info)
+		free((void *)(uintptr_t)s->info);
 }
 
 void pipeline_slots_done(struct gg_pipeline *p)
@@ -46,10 +47,12 @@ void pipeline_slots_done(struct gg_pipeline *p)
 		slot_done(&p->slots[i]);
 	free(p->slots);
 	free(p->slot_of);
-	gg_map_done(&p->outs);
+	free(p->given);
 }
 
-static int slot_new(struct gg_pipeline *p, struct gg_str name, struct slot **ret_slot)
+/* info is the signal table's, and name the whole or the end of its name. */
+static int slot_new(
+	struct gg_pipeline *p, const struct gg_signal_info *info, const char *name, struct slot **ret_slot)
 {
 	if (p->slot_count == p->slot_cap) {
 		uint32_t cap = p->slot_cap ? 2 * p->slot_cap : 16;
@@ -59,46 +62,63 @@ static int slot_new(struct gg_pipeline *p, struct gg_str name, struct slot **ret
 		p->slots = slots;
 		p->slot_cap = cap;
 	}
-	struct slot *s = &p->slots[p->slot_count];
-	*s = (struct slot){.source = GG_NONE, .out = GG_NONE, .name = gg_str_dup(name)};
-	if (!s->name)
-		return -ENOMEM;
-	p->slot_count++;
+	struct slot *s = &p->slots[p->slot_count++];
+	*s = (struct slot){.source = GG_NONE, .out = GG_NONE, .name = name, .info = info};
 	*ret_slot = s;
 	return 0;
 }
 
-/* Makes the derived signal under which a slot leaves. */
-static int slot_names_signal(struct gg_pipeline *p, uint32_t slot, const struct gg_signal_spec *spec)
+/* Errors: -EEXIST it has been given out before. */
+static int give_out(struct gg_pipeline *p, uint32_t signal)
 {
-	const struct slot *s = &p->slots[slot];
-	uint32_t signal;
-	int rc = gg_signal_make(p->device, gg_str(s->out_name ? s->out_name : s->name), spec, &signal);
-	if (rc < 0)
-		return rc;
-	struct gg_str key = gg_str_n(&signal, sizeof signal);
-	if (gg_map_find(&p->outs, key))
+	if (signal / 8 >= p->given_bytes) {
+		uint32_t count = p->given_bytes ? p->given_bytes : 64;
+		while (count <= signal / 8)
+			count *= 2;
+		uint8_t *bigger = realloc(p->given, count);
+		if (!bigger)
+			return -ENOMEM;
+		memset(bigger + p->given_bytes, 0, count - p->given_bytes);
+		p->given = bigger;
+		p->given_bytes = count;
+	}
+	unsigned bit = 1U << signal % 8;
+	if (p->given[signal / 8] & bit)
 		return -EEXIST;
-	p->slots[slot].out = signal;
-	return gg_map_put(&p->outs, key, slot);
+	p->given[signal / 8] = (uint8_t)(p->given[signal / 8] | bit);
+	return 0;
+}
+
+/* Makes the derived signal under which a slot leaves. */
+static int name_signal(
+	struct gg_pipeline *p, struct gg_str name, const struct gg_signal_spec *spec, uint32_t *ret_signal)
+{
+	uint32_t signal;
+	int rc = gg_signal_make(p->device, name, spec, &signal);
+	if (rc == 0)
+		rc = give_out(p, signal);
+	if (rc == 0)
+		*ret_signal = signal;
+	return rc;
 }
 
 int gg_stage_output_named(struct gg_pipeline *p, struct gg_str name, const struct gg_signal_spec *spec,
 	uint32_t *ret_slot, uint32_t *ret_signal)
 {
 	struct slot *s;
-	int rc = slot_new(p, name, &s);
+	uint32_t signal = GG_NONE;
+	int rc = name_signal(p, name, spec, &signal);
 	if (rc < 0)
 		return rc;
-	uint32_t slot = (uint32_t)(s - p->slots);
-	rc = slot_names_signal(p, slot, spec);
+	const struct gg_signal_info *info = gg_signal(signal);
+	rc = slot_new(p, info, info->signal.p, &s);
 	if (rc < 0)
 		return rc;
-	s->from = p->joining + 1;
+	s->out = signal;
+	s->from = (uint8_t)(p->joining + 1);
 	s->judgement = (p->stages[p->joining].ops->flags & GG_STAGE_JUDGES) != 0;
-	s->info = *gg_signal(s->out);
-	*ret_slot = slot;
-	*ret_signal = s->out;
+	*ret_slot = (uint32_t)(s - p->slots);
+	*ret_signal = signal;
 	return 0;
 }
 
@@ -116,17 +136,34 @@ int gg_stage_output(struct gg_pipeline *p, const struct gg_stage_slot *source, c
 	return gg_stage_output_named(p, gg_buf_view(&name), &whole, ret_slot, ret_signal);
 }
 
+static struct gg_signal_info *own_info(struct slot *s)
+{
+	struct gg_signal_info *copy = (void *)(uintptr_t)s->info;
+	if (s->own_info)
+		return copy;
+	copy = malloc(sizeof *copy);
+	if (!copy)
+		return NULL;
+	*copy = *s->info;
+	s->info = copy;
+	s->own_info = true;
+	return copy;
+}
+
 int gg_stage_becomes(struct gg_pipeline *p, const struct gg_stage_slot *slot,
 	const struct gg_signal_spec *spec, const char *name)
 {
 	struct slot *s = &p->slots[slot->slot];
 	if (s->source == GG_NONE)
 		return -ENOTSUP;
-	s->info.type = spec->type;
-	s->info.low = spec->low;
-	s->info.high = spec->high;
+	struct gg_signal_info *info = own_info(s);
+	if (!info)
+		return -ENOMEM;
+	info->type = spec->type;
+	info->low = spec->low;
+	info->high = spec->high;
 	if (spec->unit)
-		s->info.unit = spec->unit;
+		info->unit = spec->unit;
 	if (!name)
 		return 0;
 	char *copy = gg_str_dup(gg_str(name));
@@ -141,7 +178,7 @@ int gg_stage_becomes(struct gg_pipeline *p, const struct gg_stage_slot *slot,
 static int join_stage(struct gg_pipeline *p, uint32_t k, uint32_t slot, struct gg_error *e)
 {
 	struct stage *s = &p->stages[k];
-	struct gg_signal_info before = p->slots[slot].info;
+	struct gg_signal_info before = *p->slots[slot].info;
 	struct gg_stage_slot at = {
 		.slot = slot, .signal = before.index, .info = &before, .judgement = p->slots[slot].judgement};
 	p->joining = k;
@@ -162,27 +199,27 @@ static int join_stage(struct gg_pipeline *p, uint32_t k, uint32_t slot, struct g
 /* From its first stage on, until a stage replaces it by its outputs. */
 static int join_slot(struct gg_pipeline *p, uint32_t slot, struct gg_error *e)
 {
-	p->slots[slot].until = p->stage_count;
+	p->slots[slot].until = (uint8_t)p->stage_count;
 	for (uint32_t k = p->slots[slot].from; k < p->stage_count; k++) {
 		int rc = join_stage(p, k, slot, e);
 		if (rc < 0)
 			return rc;
 		if (rc == 0 && (p->stages[k].ops->flags & GG_STAGE_REPLACES)) {
 			p->slots[slot].out = GG_NONE;
-			p->slots[slot].until = k;
+			p->slots[slot].until = (uint8_t)k;
 			return 0;
 		}
 	}
 	struct slot *s = &p->slots[slot];
 	if (s->out != GG_NONE || !p->alters)
 		return 0;
-	struct gg_signal_spec spec = {.type = s->info.type,
-		.unit = s->info.unit,
-		.title = s->info.title,
-		.low = s->info.low,
-		.high = s->info.high,
-		.period_ns = s->info.period_ns};
-	int rc = slot_names_signal(p, slot, &spec);
+	struct gg_signal_spec spec = {.type = s->info->type,
+		.unit = s->info->unit,
+		.title = s->info->title,
+		.low = s->info->low,
+		.high = s->info->high,
+		.period_ns = s->info->period_ns};
+	int rc = name_signal(p, gg_str(s->out_name ? s->out_name : s->name), &spec, &s->out);
 	if (rc < 0)
 		return gg_error_set(e, rc, "%s: its name in the pipeline's output, \"%s/%s\", %s", s->name,
 			p->name, s->out_name ? s->out_name : s->name,
@@ -211,11 +248,10 @@ static int join_source(struct gg_pipeline *p, const struct gg_signal_info *info,
 {
 	struct slot *s;
 	uint32_t first = p->slot_count;
-	int rc = slot_new(p, info->name, &s);
+	int rc = slot_new(p, info, info->name.p, &s);
 	if (rc < 0)
 		return gg_error_set(e, rc, "out of memory");
 	s->source = info->index;
-	s->info = *info;
 	for (uint32_t i = first; i < p->slot_count; i++) {
 		rc = join_slot(p, i, e);
 		if (rc < 0)
@@ -226,7 +262,7 @@ static int join_source(struct gg_pipeline *p, const struct gg_signal_info *info,
 	/* A half-joined slot stays as a number that no sample ever gets. */
 	for (uint32_t i = first; rc < 0 && i < p->slot_count; i++) {
 		p->slots[i].out = GG_NONE;
-		p->slots[i].from = p->stage_count;
+		p->slots[i].from = (uint8_t)p->stage_count;
 	}
 	return rc;
 }

@@ -158,7 +158,7 @@ struct outbox {
 struct session {
 	struct broker *broker;
 	struct connection *connection; /* NULL: not connected */
-	char *id;
+	const char *id;                /* the key in the broker's map */
 	size_t id_len;
 	uint32_t device;   /* who owns it; GG_NONE an application */
 	uint32_t expiry_s; /* 0 ends with the connection, UINT32_MAX never */

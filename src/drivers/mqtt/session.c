@@ -16,14 +16,12 @@ struct session *gg_session_find(struct broker *b, struct gg_str id)
 struct session *gg_session_new(struct broker *b, struct gg_str id)
 {
 	struct session *s = calloc(1, sizeof *s);
-	char *copy = gg_str_dup(id);
-	if (!s || !copy || gg_map_put_ptr(&b->sessions, id, s) < 0) {
-		free(copy);
+	if (!s || gg_map_put_ptr(&b->sessions, id, s) < 0) {
 		free(s);
 		return NULL;
 	}
 	s->broker = b;
-	s->id = copy;
+	s->id = gg_map_find(&b->sessions, id)->key; /* the key's memory does not move */
 	s->id_len = id.len;
 	s->device = GG_NONE;
 	gg_gauge_set(b->count.sessions, (int64_t)b->sessions.count);
@@ -96,10 +94,9 @@ void gg_session_end(struct session *s, bool keep_record)
 	while (s->subscriptions)
 		gg_subscription_drop(s, s->subscriptions->filter);
 	gg_outbound_done(s);
-	gg_map_remove(&b->sessions, gg_session_id(s));
+	gg_map_remove(&b->sessions, gg_session_id(s)); /* and with it goes the id */
 	gg_gauge_set(b->count.sessions, (int64_t)b->sessions.count);
 	free(s->received);
-	free(s->id);
 	free(s);
 }
 
