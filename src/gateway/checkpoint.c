@@ -14,10 +14,11 @@
  * that has seen it all; from there on the rules look at the others' batches again. What they see twice is
  * the last few milliseconds, and a sample seen twice changes nothing but counters.
  *
- * How often: every minute or million samples when something has changed, unless the state is large against
- * what the journal took meanwhile; then later, after a quarter of an hour at most. So checkpoints at most
- * double what is written to flash. A shard that rests writes one too when the journal has grown, because an
- * old checkpoint holds back the segments behind it.
+ * How often: every minute when something has changed, unless the state is large against what the journal took
+ * meanwhile; then later, after a quarter of an hour at most. So checkpoints at most double what is written to
+ * flash. Earlier, within a second, when there is much to run again or to read (SAMPLES, GROWN), and the state
+ * is small against it: a restart under full load is to take no longer than another. A shard that rests writes
+ * one too when the journal has grown, because an old checkpoint holds back the segments behind it.
  */
 #include "base/log.h"
 #include "core/loop.h"
@@ -30,12 +31,12 @@ enum {
 	PART_BYTES = 8 << 20,
 	STATE_MAX = 256 << 20,
 	WORTH_IT = 1 << 20,
-	SAMPLES = 1000000,
+	SAMPLES = 250000,
+	GROWN = 16 << 20,
 	TEXT_MAX = 512
 };
 
-static const int64_t look_ns = 5 * GG_NS_PER_S, period_ns = 60 * GG_NS_PER_S,
-		     longest_ns = 15 * 60 * GG_NS_PER_S;
+static const int64_t look_ns = GG_NS_PER_S, period_ns = 60 * GG_NS_PER_S, longest_ns = 15 * 60 * GG_NS_PER_S;
 
 /* ---- numbers and texts of the state ---- */
 
@@ -264,7 +265,8 @@ static bool is_due(struct gg_shard *s)
 {
 	uint64_t grown = gg_journal_end(s->journal) - s->saved_end;
 	int64_t age = gg_clock_monotonic(&gg_clock_system) - s->saved_mono_ns;
-	if (age < period_ns && s->samples_since < SAMPLES)
+	bool much = s->samples_since >= SAMPLES || grown >= GROWN;
+	if (age < period_ns && !(much && grown / 4 > s->saved_bytes))
 		return false;
 	if (grown > WORTH_IT && grown > s->saved_bytes)
 		s->changed = true;

@@ -21,6 +21,7 @@ struct gg_host {
 	struct gg_error error;     /* why it failed to start */
 	_Atomic bool waiting;      /* wants resume() when there is room again */
 	_Atomic uint64_t not_kept; /* records that could not even be queued */
+	uint64_t kept_bytes;       /* what the last compaction put into the journal. Thread: control */
 	struct gg_counter *batches, *samples, *refused, *left_out, *kept;
 	/* Of the configuration it was made from, and of the one that last changed it live (0: none): into
 	 * their memory it may point. */

@@ -5,8 +5,10 @@
 #include "store/catalog.h"
 #include "store/journal.h"
 
-static const int64_t look_every_ns = 10 * GG_NS_PER_S;
-enum { WORTH_IT = 8 << 20 }; /* bytes of journal behind the cursor that make compacting worth it */
+/* Compacting is worth it when the journal has grown by so much behind the cursor: at a start the driver waits
+ * until that has been read. And by a multiple of what the last compaction took: that is written each time. */
+static const int64_t look_every_ns = GG_NS_PER_S;
+enum { WORTH_IT = 16 << 20, TIMES = 4 };
 
 static struct gg_timer look;
 
@@ -48,6 +50,8 @@ static void flushed(void *arg)
 	struct compaction *c = arg;
 	const struct gg_host *h = gg_gateway_live(c->host);
 	under_way = false;
+	if (h) /* and what others wrote meanwhile; also if it failed: not at once again */
+		c->host->kept_bytes = gg_journal_end(gg_gateway.journal) - c->from;
 	/* Whole or not at all: one record that is missing, and the old ones stay in force. */
 	if (h && c->flushed == 0 && not_kept(h) == c->not_kept &&
 		gg_catalog_put_cursor(gg_gateway.catalog, gg_str(c->name), c->from) == 0)
@@ -105,7 +109,8 @@ static void look_around(struct gg_timer *t)
 			continue;
 		gg_kept_name(h->name, name, sizeof name);
 		int rc = gg_catalog_get_cursor(g->catalog, gg_str(name), &position);
-		if (rc == -ENOENT || gg_journal_end(g->journal) - position > WORTH_IT)
+		uint64_t grown = gg_journal_end(g->journal) - position;
+		if (rc == -ENOENT || (grown > WORTH_IT && grown / TIMES > h->kept_bytes))
 			begin(g, h);
 	}
 	gg_timer_start(t->loop, t, look_every_ns, look_around);

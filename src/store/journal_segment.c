@@ -265,9 +265,9 @@ int gg_segment_next(struct gg_segment_reader *r, uint64_t limit, struct gg_raw_r
 			r->damaged += step;
 			advance(r, step);
 			h = behind;
-		} else if (status != -ENOMEM) {
+		} else if (status == 0 || status == -EPROTO || status == -EBADMSG) {
 			status = -EBADMSG;
-		}
+		} /* a disk that does not read says nothing about what is there */
 	}
 	if (status == 1) {
 		ret_record->position = r->position;

@@ -304,12 +304,10 @@ static int cut_tail(struct gg_journal *j, struct gg_segment *s, struct gg_error 
 	status = f->open(f->arg, path, O_RDWR, &fd);
 	if (status == 0) {
 		status = f->truncate(f->arg, fd, s->end - s->first);
-		if (status == 0)
-			status = f->sync(f->arg, fd);
 		f->close(f->arg, fd);
 	}
-	/* A full or failing disk does not keep the gateway from starting: the next header says where it ends.
-	 */
+	/* A full or failing disk does not keep the gateway from starting, nor need it be synced: the next
+	 * header says where it ends, and until there is one the same tail is found again. */
 	if (status < 0)
 		gg_log(GG_WARN, "journal", "torn end can't be cut off", GG_S("error", strerror(-status)));
 	return 0;

@@ -32,6 +32,17 @@ int gg_sql_run(sqlite3 *db, const char *sql)
 	return gg_sql_errno(sqlite3_exec(db, sql, NULL, NULL, NULL));
 }
 
+/* Only before the first table can it be said that space is to be given back; said again it would be written
+ * and synced at each start. */
+static bool is_empty(sqlite3 *db)
+{
+	sqlite3_stmt *s = NULL;
+	bool yes = sqlite3_prepare_v2(db, "PRAGMA page_count", -1, &s, NULL) == SQLITE_OK &&
+		   sqlite3_step(s) == SQLITE_ROW && sqlite3_column_int(s, 0) == 0;
+	sqlite3_finalize(s);
+	return yes;
+}
+
 int gg_sql_open(const char *path, bool read_only, sqlite3 **ret_db, struct gg_error *e)
 {
 	sqlite3 *db = NULL;
@@ -42,11 +53,11 @@ int gg_sql_open(const char *path, bool read_only, sqlite3 **ret_db, struct gg_er
 	if (code == SQLITE_OK) {
 		sqlite3_busy_timeout(db, BUSY_MS);
 		sqlite3_extended_result_codes(db, 1);
-		if (!read_only)
-			/* auto_vacuum first: it only takes before the first table */
+		if (!read_only && is_empty(db))
+			code = sqlite3_exec(db, "PRAGMA auto_vacuum=INCREMENTAL", NULL, NULL, NULL);
+		if (code == SQLITE_OK && !read_only)
 			code = sqlite3_exec(db,
-				"PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA "
-				"synchronous=FULL;"
+				"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
 				"PRAGMA foreign_keys=ON; PRAGMA journal_size_limit=4194304",
 				NULL, NULL, NULL);
 	}

@@ -93,7 +93,9 @@ class Gateway:
 
     def __getattr__(self, name):
         if name.endswith("_port"):
-            return self.ports.setdefault(name, free_port())
+            if name not in self.ports:  # not setdefault(): each port that is taken is gone for the whole run
+                self.ports[name] = free_port()
+            return self.ports[name]
         raise AttributeError(name)
 
     def __enter__(self):

@@ -2,6 +2,7 @@
 
 GANGLION_CUTS says how many power cuts (15).
 """
+import errno
 import glob
 import json
 import os
@@ -12,8 +13,9 @@ import unittest
 
 from failing_disk import FailingDisk
 from gateway import wait_until
-from peers import Client
+from peers import MOSQUITTO, Broker, Client
 from test_kill import CONFIG, LOAD, Watch, dump
+from test_uplink import Collector
 
 CUTS = int(os.environ.get("GANGLION_CUTS", "15"))
 
@@ -153,6 +155,64 @@ class FailingCalls(Case):
         speaker.say("d/n", 0)
         speaker.say("d/n", 500)
         wait_until(lambda: gateway.events("rule"), 20, lambda: f"the event\n{gateway.log()}")
+
+
+    def test_a_history_and_catalog_without_space_hold_no_data_up_and_catch_up(self):
+        gateway = self.begin(rules={"hot": {"when": "d/n > 3000"}})
+        speaker = self.speaker(gateway)
+        for part in ("history.db", "catalog.db"):
+            with self.subTest(part), gateway.failing("write", part, error=errno.ENOSPC):
+                first = 0 if part == "history.db" else 3001
+                for i in range(first, first + 3000):
+                    speaker.publish("d/n", str(i), 1)
+                speaker.say("d/n", first + 3000)
+                gateway.api("POST", "/api/v1/query", {"sql": "SELECT 1"})
+        self.assertTrue(gateway.is_alive())
+        speaker.say("d/n", 0)
+        speaker.say("d/n", 9000)
+        wait_until(lambda: gateway.events("rule"), 20, lambda: f"the next event\n{gateway.log()}")
+        self.assertEqual(self.in_history(gateway, "d/n"), [*range(6002), 0, 9000])
+
+
+class FailingReads(Case):
+    @unittest.skipUnless(MOSQUITTO, "mosquitto is not installed")
+    def test_an_uplink_that_cannot_read_the_journal_says_so_and_skips_nothing(self):
+        gateway = FailingDisk(dict(CONFIG, uplinks={"cloud": {
+            "uplink": "mqtt", "connect": "mqtt://127.0.0.1:{broker_port}", "send": ["d/*"]}}))
+        self.addCleanup(gateway.__exit__)
+        broker = Broker(gateway.make_folder())
+        broker.tls = {}
+        gateway.ports["broker_port"] = broker.port
+        self.addCleanup(broker.kill)
+        gateway.start()
+        speaker = self.speaker(gateway)
+        for i in range(3000):
+            speaker.publish("d/n", str(i), 1)
+        speaker.say("d/n", 3000)
+        with gateway.failing("read", "journal/"):
+            broker.start()
+            collector = Collector(broker)
+            self.addCleanup(collector.stop)
+            gateway.wait_log("the journal cannot be read", 60)
+        wait_until(lambda: len(collector.values("/d", "n")) >= 3001, 60,
+                   lambda: f"all; {len(collector.values('/d', 'n'))} came\n{gateway.log()}")
+        self.assertEqual(collector.values("/d", "n"), [float(i) for i in range(3001)])
+
+    def test_a_query_that_cannot_read_says_so_and_works_again_later(self):
+        gateway = self.begin()
+        speaker = self.speaker(gateway)
+        for i in range(3000):
+            speaker.publish("d/n", str(i), 1)
+        speaker.say("d/n", 3000)
+        gateway.stop()
+        gateway.start()  # all of it is in the file
+        count = {"sql": "SELECT sum(value) FROM samples WHERE signal = 'd/n'"}
+        with gateway.failing("read", "history.db"):
+            status, answer = gateway.api("POST", "/api/v1/query", count, 30)
+        self.assertGreaterEqual(status, 400, answer)
+        self.assertIn("disk I/O error", json.dumps(answer))
+        status, answer = gateway.api("POST", "/api/v1/query", count, 30)
+        self.assertEqual((status, answer["rows"]), (200, [[sum(range(3001))]]))
 
 
 class Rot(Case):

@@ -267,6 +267,7 @@ struct broker {
 	struct broker_options o;
 	struct broker_outside outside;
 	struct gg_loop *loop;
+	int64_t utc_ahead; /* of the broker's time over the monotonic clock; 0: nobody has asked yet */
 	struct broker_listener listeners[BROKER_LISTENERS];
 	unsigned listener_count;
 	struct gg_tls *tls;
@@ -361,6 +362,16 @@ static inline void gg_connection_sent(struct connection *c, size_t size)
 	gg_count(c->broker->count.bytes_out, size);
 	c->broker->bytes_sent += size;
 	c->broker->packets_sent++;
+}
+
+/* The time by which sessions and messages expire: the time of day at the broker's start, and from there on
+ * the monotonic clock. So a clock that is set forward a year while we run ends none, and none lives on for
+ * ever when it is set back. */
+static inline int64_t gg_broker_utc(struct broker *b)
+{
+	if (!b->utc_ahead)
+		b->utc_ahead = gg_loop_utc(b->loop) - gg_loop_now(b->loop);
+	return gg_loop_now(b->loop) + b->utc_ahead;
 }
 
 /* The largest packet that the client takes ([MQTT-3.1.2-24]). */

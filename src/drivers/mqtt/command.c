@@ -42,7 +42,7 @@ void gg_command_attach(struct command *k, struct message *m)
 {
 	k->message = m;
 	m->command = k;
-	m->expires_ns = gg_loop_utc(k->broker->loop) + k->broker->o.write_timeout_ns;
+	m->expires_ns = gg_broker_utc(k->broker) + k->broker->o.write_timeout_ns;
 }
 
 void gg_command_answered(struct message *m, uint8_t reason)

@@ -56,7 +56,7 @@ struct message *gg_message_new(struct broker *b, const struct gg_mqtt_publish *p
 		to->user = copy(&at, user);
 	}
 	if (gg_mqtt_has(q, GG_MQTT_MESSAGE_EXPIRY))
-		m->expires_ns = gg_loop_utc(b->loop) + (int64_t)q->message_expiry_s * GG_NS_PER_S;
+		m->expires_ns = gg_broker_utc(b) + (int64_t)q->message_expiry_s * GG_NS_PER_S;
 	b->message_bytes += size;
 	gg_gauge_set(b->count.queued_bytes, (int64_t)b->message_bytes);
 	return m;

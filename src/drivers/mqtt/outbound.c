@@ -119,7 +119,7 @@ int gg_outbound_send(struct connection *c, const struct gg_mqtt_publish *p, int6
 	q.dup = dup && o->qos;
 	q.retain = o->retain;
 	q.packet_id = o->packet_id;
-	int64_t left_ns = expires_ns - gg_loop_utc(b->loop);
+	int64_t left_ns = expires_ns - gg_broker_utc(b);
 	if (expires_ns != INT64_MAX) /* what is sent again may have expired meanwhile */
 		q.properties.message_expiry_s =
 			left_ns > GG_NS_PER_S ? (uint32_t)((left_ns + GG_NS_PER_S - 1) / GG_NS_PER_S) : 1;
@@ -156,7 +156,7 @@ int gg_outbound_send(struct connection *c, const struct gg_mqtt_publish *p, int6
 
 static bool expired(const struct session *s, const struct outgoing *o)
 {
-	return o->message->expires_ns <= gg_loop_utc(s->broker->loop);
+	return o->message->expires_ns <= gg_broker_utc(s->broker);
 }
 
 static bool needs_record(const struct session *s, const struct outgoing *o)

@@ -169,7 +169,7 @@ static void send_one(void *arg, struct gg_topic_entry *entry)
 void gg_retained_send(struct subscription *s, struct gg_str filter)
 {
 	struct broker *b = s->session->broker;
-	struct sending sending = {s, gg_loop_utc(b->loop)};
+	struct sending sending = {s, gg_broker_utc(b)};
 	gg_topic_tree_find(&b->retained, filter, send_one, &sending);
 	gg_outbound_pump(s->session);
 }

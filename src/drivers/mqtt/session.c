@@ -124,10 +124,12 @@ static void will_over(struct gg_timer *t)
 
 void gg_session_start_expiry(struct session *s)
 {
-	int64_t now = gg_loop_utc(s->broker->loop);
+	int64_t now = gg_broker_utc(s->broker);
 	if (s->expiry_s == UINT32_MAX)
 		return;
 	if (!s->left_ns)
+		s->left_ns = now;
+	if (s->left_ns > now) /* the clock was ahead when it left */
 		s->left_ns = now;
 	int64_t left = s->left_ns + (int64_t)s->expiry_s * GG_NS_PER_S - now;
 	gg_timer_start(s->broker->loop, &s->expiry, left, expiry_over);
@@ -142,7 +144,7 @@ void gg_session_left(struct session *s, bool goodbye)
 		gg_session_end(s, b->closing);
 		return;
 	}
-	s->left_ns = gg_loop_utc(b->loop);
+	s->left_ns = gg_broker_utc(b);
 	gg_persist_session(s, NULL);
 	gg_session_start_expiry(s);
 	if (s->will && s->will_delay_s)
@@ -154,7 +156,7 @@ void gg_session_left(struct session *s, bool goodbye)
 void gg_session_replayed(struct session *s)
 {
 	struct broker *b = s->broker;
-	int64_t now = gg_loop_utc(b->loop);
+	int64_t now = gg_broker_utc(b);
 	if (!s->left_ns)
 		s->left_ns = now; /* it was connected: it leaves now */
 	if (!gg_session_persists(s)) {
