@@ -328,8 +328,8 @@ static int64_t wait_ns(const struct gg_loop *loop, int64_t max_wait_ns)
 	return wait < 0 ? -1 : wait;
 }
 
-/* Exact to the timer slack of the thread (50 us). A kernel before 5.11 knows milliseconds only: rounded up, for
- * waking before a timer is due would only turn once more. */
+/* Exact to the timer slack of the thread (50 us). A kernel before 5.11 knows milliseconds only: rounded up,
+ * for waking before a timer is due would only turn once more. */
 static int sleep_ready(struct gg_loop *loop, int64_t wait)
 {
 	static _Atomic bool no_pwait2;
