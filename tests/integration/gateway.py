@@ -115,7 +115,7 @@ class Gateway:
 
     def check_sanitizers(self):
         """What they found also counts when the test had killed the program, or did not look."""
-        if self.process:
+        if self.process and os.path.exists(self.log_path):
             log = self.log(1 << 24)
             found = re.search(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer: |: runtime error: ", log)
             if found:
