@@ -70,7 +70,7 @@ int main(int argc, char **argv)
 	}
 	int units = number(argv[1]), registers = number(argv[2]);
 	int64_t period_ns = number(argv[3]) * 1000000LL, step_ns = period_ns / (units * ports);
-	size_t lates = 0;
+	size_t late_count = 0;
 	struct sigaction action = {.sa_handler = end};
 	sigaction(SIGTERM, &action, NULL);
 	for (int i = 0; i < ports; i++) {
@@ -86,16 +86,16 @@ int main(int argc, char **argv)
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
 		if (ending)
 			break;
-		if (lates < LATE_MAX)
-			late_us[lates++] = (uint32_t)((now_ns() - due) / 1000);
+		if (late_count < LATE_MAX)
+			late_us[late_count++] = (uint32_t)((now_ns() - due) / 1000);
 		if (poll_unit(lines[turn % ports], (int)(turn / ports % units) + 1, registers) != 0 &&
 			!ending) {
 			fprintf(stderr, "read: %s\n", modbus_strerror(errno));
 			return 1;
 		}
 	}
-	qsort(late_us, lates, sizeof late_us[0], by_size);
-	printf("%u\n", lates ? late_us[lates * 99 / 100] : 0);
+	qsort(late_us, late_count, sizeof late_us[0], by_size);
+	printf("%u\n", late_count ? late_us[late_count * 99 / 100] : 0);
 	for (int i = 0; i < ports; i++) {
 		modbus_close(lines[i]);
 		modbus_free(lines[i]);

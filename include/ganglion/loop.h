@@ -52,6 +52,11 @@ void gg_timer_stop(struct gg_timer *t);
 void gg_defer(struct gg_loop *loop, struct gg_defer *d, void (*run)(struct gg_defer *d));
 /* Forgets a queued one. */
 void gg_defer_cancel(struct gg_loop *loop, struct gg_defer *d);
+/* Has fn(arg) called when the loop is freed, for what waits for others and would wait in vain then; after the
+ * last turn, on the thread that frees. NULL when out of memory: then it is not called. */
+struct gg_parting *gg_parting_new(struct gg_loop *loop, void (*fn)(void *arg), void *arg);
+/* It need not be called any more. Owner: frees it. */
+void gg_parting_free(struct gg_parting *p);
 /* Monotonic and UTC time, read once per turn. */
 int64_t gg_loop_now(const struct gg_loop *loop);
 int64_t gg_loop_utc(const struct gg_loop *loop);

@@ -238,14 +238,14 @@ void gg_api_stop(void)
 {
 	gg_gateway_tune_with(NULL);
 	gg_api_cancel_work();
-	bool poured = gg_api_pour_stop();
+	gg_api_pour_stop();
 	gg_rates_stop();
 	gg_live_stop();
 	gg_api_listen_stop();
 	gg_http_server_close(remote);
 	gg_http_server_close(local);
-	if (poured) /* connections that were hung up on are freed in a turn of their loop, and it has ended */
-		gg_loop_turn(gg_gateway.control, 0);
+	/* Connections say their last words and are freed in a turn of their loop, and it has ended. */
+	gg_loop_turn(gg_gateway.control, 0);
 	remote = local = NULL;
 	gg_tokens_close();
 }

@@ -235,19 +235,15 @@ static void hang_up(struct pour *p)
 		gg_stream_close(s, /* flush= */ false, "the API ends");
 }
 
-bool gg_api_pour_stop(void)
+void gg_api_pour_stop(void)
 {
-	bool any = false;
 	for (size_t i = 0; i < AT_ONCE; i++)
 		if (pours[i].used)
 			cancel(&pours[i]);
 	for (size_t i = 0; i < AT_ONCE; i++)
 		if (pours[i].used)
 			hang_up(&pours[i]);
-	for (size_t i = 0; i < AT_ONCE; i++) {
-		any |= pours[i].used;
+	for (size_t i = 0; i < AT_ONCE; i++)
 		if (pours[i].used)
 			end(&pours[i]);
-	}
-	return any;
 }

@@ -24,7 +24,7 @@ struct gg_pour_work {
 
 /* Answers the call, now or later. */
 void gg_api_pour(struct gg_api_call *c, const struct gg_pour_work *work);
-/* Ends those under way; were there any? */
-bool gg_api_pour_stop(void);
+/* Ends those under way. */
+void gg_api_pour_stop(void);
 
 #endif

@@ -270,8 +270,9 @@ const struct gg_command gg_commands[] = {
 		.summary = "Print what a shell needs to complete these commands",
 		.usage = "[bash | zsh | fish]",
 		.details = "The Debian package brings it along.",
-		.examples = "  ganglion completion bash > ~/.local/share/bash-completion/completions/ganglion\n"
-			    "  ganglion completion fish > ~/.config/fish/completions/ganglion.fish",
+		.examples =
+			"  ganglion completion bash > ~/.local/share/bash-completion/completions/ganglion\n"
+			"  ganglion completion fish > ~/.config/fish/completions/ganglion.fish",
 		.run = gg_cmd_completion},
 	{.name = "version",
 		.summary = "Say which Ganglion this is",

@@ -18,6 +18,7 @@ struct gg_loop {
 	struct gg_timer **heap; /* the soonest first; children of i are 2i+1, 2i+2 */
 	size_t timers, heap_cap;
 	struct gg_defer *deferred, **deferred_end;
+	struct gg_parting *partings;
 	struct gg_timer lazy; /* looks for lazy letters */
 	struct epoll_event ready[EVENTS_PER_TURN];
 	int ready_count, ready_at; /* so that a removed watch can be struck out of this turn */
@@ -56,10 +57,43 @@ struct gg_loop *gg_loop_new(const char *name, size_t mailbox_max)
 	return loop;
 }
 
+struct gg_parting {
+	struct gg_parting *next, **at;
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+struct gg_parting *gg_parting_new(struct gg_loop *loop, void (*fn)(void *arg), void *arg)
+{
+	struct gg_parting *p = malloc(sizeof *p);
+	if (!p)
+		return NULL;
+	*p = (struct gg_parting){loop->partings, &loop->partings, fn, arg};
+	if (p->next)
+		p->next->at = &p->next;
+	loop->partings = p;
+	return p;
+}
+
+void gg_parting_free(struct gg_parting *p)
+{
+	if (!p)
+		return;
+	*p->at = p->next;
+	if (p->next)
+		p->next->at = p->at;
+	free(p);
+}
+
 void gg_loop_free(struct gg_loop *loop)
 {
 	if (!loop)
 		return;
+	while (loop->partings) {
+		struct gg_parting p = *loop->partings;
+		gg_parting_free(loop->partings);
+		p.fn(p.arg);
+	}
 	gg_mailbox_done(&loop->mailbox);
 	if (loop->epoll_fd >= 0)
 		close(loop->epoll_fd);

@@ -17,20 +17,15 @@ static void cursor_name(char *to, size_t size, unsigned shard)
 
 /* ---- while running: where the last whole checkpoint of each shard is ---- */
 
-struct checkpoint {
-	unsigned shard;
-	uint64_t position;
-};
+static _Atomic uint64_t kept_from[GG_MOST_SHARDS]; /* positions; the newer serves in the older one's place */
 
-static void keep_checkpoint(void *arg, int64_t number)
+static void keep_checkpoint(GG_UNUSED void *arg, int64_t shard)
 {
-	struct checkpoint *c = arg;
 	char name[40];
-	(void)number;
-	cursor_name(name, sizeof name, c->shard);
-	if (gg_catalog_put_cursor(gg_gateway.catalog, gg_str(name), c->position) == 0)
-		gg_journal_pin(gg_gateway.journal, name, c->position, /* forever= */ true);
-	free(c);
+	uint64_t position = atomic_load(&kept_from[shard]);
+	cursor_name(name, sizeof name, (unsigned)shard);
+	if (gg_catalog_put_cursor(gg_gateway.catalog, gg_str(name), position) == 0)
+		gg_journal_pin(gg_gateway.journal, name, position, /* forever= */ true);
 }
 
 void gg_checkpoint_follow(void *gateway, const struct gg_record *r)
@@ -46,12 +41,9 @@ void gg_checkpoint_follow(void *gateway, const struct gg_record *r)
 	}
 	if (part.number + 1 < part.count)
 		return;
-	struct checkpoint *c = malloc(sizeof *c);
-	if (!c)
-		return; /* the one before it serves */
-	*c = (struct checkpoint){part.shard, begun[part.shard]};
-	if (gg_loop_post(g->control, keep_checkpoint, c, 0) < 0)
-		free(c);
+	atomic_store(&kept_from[part.shard], begun[part.shard]);
+	(void)gg_loop_post(
+		g->control, keep_checkpoint, NULL, part.shard); /* refused: the one before it serves */
 }
 
 void gg_checkpoint_pin(struct gg_gateway *g)

@@ -123,6 +123,8 @@ static void die(struct gg_stream *s)
 {
 	if (s->state == GG_STREAM_DEAD)
 		return;
+	if (s->state == GG_STREAM_LINGERING)
+		gg_parting_free(s->arg);
 	s->state = GG_STREAM_DEAD;
 	gg_connecting_cancel(s);
 	gg_watch_remove(&s->watch);
@@ -373,6 +375,11 @@ static void tell_closed(struct gg_stream *s)
 		handler->closed(s->arg, s, s->status, s->reason ? s->reason : "closed");
 }
 
+static void linger_no_longer(void *arg)
+{
+	gg_stream_discard(arg);
+}
+
 /* All is sent. */
 void gg_stream_flushed(struct gg_stream *s)
 {
@@ -381,6 +388,7 @@ void gg_stream_flushed(struct gg_stream *s)
 	if (s->is_socket && s->linger && !s->ended && !s->hung && shutdown(s->fd, SHUT_WR) == 0) {
 		s->state = GG_STREAM_LINGERING;
 		tell_closed(s);
+		s->arg = gg_parting_new(s->loop, linger_no_longer, s);
 		if (gg_stream_timer(s, LINGER_TIMEOUT_NS) == 0) {
 			update_events(s);
 			return;

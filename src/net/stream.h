@@ -108,8 +108,8 @@ void gg_stream_commit(struct gg_stream *s, size_t len);
 size_t gg_stream_queued(const struct gg_stream *s);
 void gg_stream_pause(struct gg_stream *s); /* stop reading */
 void gg_stream_resume(struct gg_stream *s);
-/* How many bytes handler.data() is worth being called for: while fewer have come over a plain TCP stream it may be
- * left asleep. 1: any, as at first. For who knows how long the answers to his requests are. */
+/* How many bytes handler.data() is worth being called for: while fewer have come over a plain TCP stream it
+ * may be left asleep. 1: any, as at first. For who knows how long the answers to his requests are. */
 void gg_stream_expect(struct gg_stream *s, size_t bytes);
 /* Closes: flush = send what is queued first (at most 5 s). handler.closed() follows, in this turn or later.
  */

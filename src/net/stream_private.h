@@ -62,7 +62,7 @@ struct gg_stream {
 	struct gg_timer timer; /* by state: connect and handshake; read again; flush; linger */
 	struct gg_loop *loop;
 	const struct gg_stream_handler *handler;
-	void *arg;
+	void *arg;              /* of the handler; while lingering a gg_parting */
 	struct gg_layer *layer; /* NULL = the socket itself */
 	uint8_t *in, *out;
 	size_t in_len, in_cap, in_max;

@@ -355,7 +355,7 @@ static void mistakes_have_a_place_and_a_hint(GG_UNUSED void **state)
 	assert_non_null(strstr(error.text, "did you mean samples?"));
 	assert_int_equal(run("SELECT bucked('5min', time) FROM samples", NULL), -EINVAL);
 	assert_non_null(strstr(error.text, "did you mean bucket?"));
-	assert_int_equal(run("SELECT s.valu FROM samples s", NULL), -EINVAL);
+	assert_int_equal(run("SELECT s.valeu FROM samples s", NULL), -EINVAL);
 	assert_non_null(strstr(error.text, "did you mean value?"));
 	assert_int_equal(run("SELECT 'ö', FROM samples", NULL), -EINVAL);
 	assert_non_null(strstr(error.text, "column 13"));

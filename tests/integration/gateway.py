@@ -111,8 +111,17 @@ class Gateway:
         try:
             if self.process and self.process.poll() is None:
                 self.stop()
+            self.check_sanitizers()
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    def check_sanitizers(self):
+        """What they found also counts when the test had killed the program, or did not look."""
+        if self.process and os.path.exists(self.log_path):
+            log = self.log(1 << 24)
+            found = re.search(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer: |: runtime error: ", log)
+            if found:
+                raise AssertionError(log[max(0, found.start() - 200):found.start() + 8000])
 
     def make_folder(self):
         """Before the start, where a test has files to put there."""

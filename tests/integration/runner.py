@@ -2,7 +2,7 @@
 
     runner.py COUNT_FILE [NAME...]
 
-Tests mostly wait, so files run side by side, each in a process of its own; TEST_JOBS says how many (3). What a
+Tests mostly wait, so files run side by side, each in a process of its own; TEST_JOBS says how many (4). What a
 file said is printed when it is through, and the slowest of them first begins first.
 """
 import concurrent.futures
@@ -15,8 +15,9 @@ import time
 import unittest
 
 FILE_TIMEOUT_S = 900
-LONGEST_FIRST = ["test_api", "test_hostile", "test_mqtt_hostile", "test_uplink", "test_demo", "test_mqtt_features",
-                 "test_http"]
+LONGEST_FIRST = ["test_uplink_faults", "test_hostile", "test_faults", "test_disk_faults", "test_cli", "test_kill",
+                 "test_mqtt_five", "test_mqtt_hostile", "test_mqtt_access", "test_uplink", "test_demo", "test_rules",
+                 "test_mqtt_features", "test_mqtt_conformance_connect", "test_api", "test_http"]
 
 
 class Result(unittest.TextTestResult):
@@ -94,7 +95,7 @@ def main():
         return 1 if failed else 0
     names = sys.argv[2:] or [os.path.basename(p)[:-3] for p in glob.glob("test_*.py")]
     passed = failed = 0
-    with concurrent.futures.ThreadPoolExecutor(int(os.environ.get("TEST_JOBS", "3"))) as pool:
+    with concurrent.futures.ThreadPoolExecutor(int(os.environ.get("TEST_JOBS", "4"))) as pool:
         runs = [pool.submit(run_file, [name]) for name in sorted(names, key=order)]
         for run in concurrent.futures.as_completed(runs):
             more_passed, more_failed, said = run.result()

@@ -242,7 +242,7 @@ class Cli(unittest.TestCase):
                                      "SELECT time, value FROM samples WHERE signal = 'press-1/temperature'"))
         self.assertIn("expected rows with a time", self.bad(1, "query", "--plot", "SELECT 1"))
         self.assertIn("syntax error", self.bad(1, "query", "SELEC 1"))
-        self.assertIn("line 1, column 8; did you mean value?", self.bad(1, "query", "SELECT valu FROM samples"))
+        self.assertIn("line 1, column 8; did you mean value?", self.bad(1, "query", "SELECT valeu FROM samples"))
         self.assertIn("rollups", self.good("query", "--schema"))
         self.assertIn("only the first 2 rows", self.cli("query", "--limit", "2", "SELECT ns FROM samples").stderr)
         self.assertIn("in quotes", self.bad(2, "query", "SELECT", "1"))
