@@ -562,10 +562,11 @@ uint64_t gg_events_whole_above(void)
 	return book.whole_above;
 }
 
-void gg_events_forget(int64_t before_ns, uint64_t most)
+void gg_events_forget(int64_t before_ns, uint64_t before_id, uint64_t most)
 {
-	while (book.cleared && (book.cleared->cleared_ns < before_ns || book.count > most))
-		forget(book.cleared);
+	for (const struct gg_event_entry *e; (e = book.cleared); forget(book.cleared))
+		if (book.count <= most && (e->cleared_ns >= before_ns || e->id >= before_id))
+			return;
 }
 
 int gg_events_start(void)

@@ -50,7 +50,7 @@ const struct gg_event_entry *gg_events_find(uint64_t id);
 /* All events with a higher id are in memory; others may be in the catalog only. */
 uint64_t gg_events_whole_above(void);
 /* Forgets those that were cleared before then, and the first cleared while there are more than most. */
-void gg_events_forget(int64_t before_ns, uint64_t most);
+void gg_events_forget(int64_t before_ns, uint64_t before_id, uint64_t most);
 /* The one of that kind and key that is not cleared; 0: none. */
 uint64_t gg_events_open_id(const char *kind, struct gg_str key);
 /* Clears the events of rules, and of their actions, that are no more. */

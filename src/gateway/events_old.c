@@ -18,6 +18,7 @@ static struct {
 	struct gg_timer timer;
 	bool running;
 	int64_t before_ns;
+	uint64_t before_id; /* ids are the microseconds of their making */
 	uint64_t most, forgotten, kept;
 	int status;
 	_Atomic bool stop;
@@ -34,7 +35,7 @@ static void remove_old(void *arg)
 	do {
 		before = old.forgotten;
 		old.status = gg_catalog_forget_events(
-			gg_gateway.catalog, old.before_ns, old.most, AT_ONCE, &old.forgotten);
+			gg_gateway.catalog, old.before_ns, old.before_id, old.most, AT_ONCE, &old.forgotten);
 	} while (old.status == 0 && old.forgotten > before && !atomic_load(&old.stop));
 	gg_catalog_count_events(gg_gateway.catalog, &old.kept);
 }
@@ -48,7 +49,7 @@ static void removed(void *arg)
 			GG_S("reason", strerror(-old.status)));
 	if (old.forgotten) {
 		gg_log(GG_INFO, "events", "old events are forgotten", GG_I("count", old.forgotten));
-		gg_events_forget(old.before_ns, old.most);
+		gg_events_forget(old.before_ns, old.before_id, old.most);
 	}
 	gg_count(old.total, old.forgotten);
 	gg_gauge_set(old.count, (int64_t)old.kept);
@@ -60,6 +61,7 @@ static void look(struct gg_timer *t)
 {
 	const struct gg_site_events_retention *r = &gg_gateway.config->site.events.retention;
 	old.before_ns = r->age_ns ? gg_clock_utc(&gg_clock_system) - r->age_ns : INT64_MIN;
+	old.before_id = old.before_ns > 0 ? (uint64_t)(old.before_ns / 1000) : 0;
 	old.most = r->count ? r->count : INT64_MAX;
 	old.forgotten = 0;
 	old.running = gg_work(gg_gateway.control, remove_old, removed, NULL) == 0;

@@ -4,7 +4,8 @@
  *
  * Folding keeps what the book would have made of the reports one by one: its last state and its count. An
  * event that opens, clears and opens again within moments is the same one, chattering (see events.h), so
- * "open, clear, open" is an open with one repetition more, and "clear, open, clear" an open and a clear.
+ * "open, clear, open" is an open with one repetition more, and "clear, open, clear" an open and a clear. By
+ * the reports' own time, that is: of a recording that plays fast, minutes may wait here.
  */
 #include "gateway/reports.h"
 #include "base/clock.h"
@@ -174,6 +175,15 @@ static uint64_t fold(struct waiting *w, const struct gg_event_report *r)
 	return take_in(w, copy);
 }
 
+/* Would the third make two events of what waits? */
+static bool is_apart(const struct waiting *w, const struct gg_event_report *r)
+{
+	const struct gg_event_report *a = &w->at[0]->r, *b = &w->at[1]->r;
+	if (w->count < 2 || b->clear == r->clear)
+		return false;
+	return (b->clear ? r->time_ns - b->time_ns : b->time_ns - a->time_ns) >= GG_EVENT_CHATTER_NS;
+}
+
 static uint64_t wait_new(const struct gg_event_report *r, struct gg_str key)
 {
 	struct waiting *w = calloc(1, sizeof *w);
@@ -221,6 +231,8 @@ uint64_t gg_event(const struct gg_event_report *r)
 	struct waiting *w = gg_map_get_ptr(&here.by_key, key);
 	bool full = here.by_key.count >= GG_REPORT_KEYS || here.bytes > GG_REPORT_BYTES;
 	bool nothing = r->clear && full && !w && !gg_map_find(&here.open, key);
+	if (w && !full && is_apart(w, r))
+		w = NULL;
 	if (w)
 		id = fold(w, r);
 	else if (full && !r->clear)

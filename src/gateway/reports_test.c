@@ -70,7 +70,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static uint64_t report(unsigned key, bool clear)
+static uint64_t report_at(unsigned key, bool clear, int64_t time_ns)
 {
 	char text[20];
 	snprintf(text, sizeof text, "key-%u", key);
@@ -78,10 +78,16 @@ static uint64_t report(unsigned key, bool clear)
 		.key = gg_str(text),
 		.severity = GG_WARNING,
 		.clear = clear,
+		.time_ns = time_ns,
 		.title = gg_str(text),
 		.device = GG_NONE,
 		.signal = GG_NONE,
 		.trace_json = GG_STR("{\"x\":1}")});
+}
+
+static uint64_t report(unsigned key, bool clear)
+{
+	return report_at(key, clear, 0);
 }
 
 static void settle(void)
@@ -139,6 +145,26 @@ static void a_flood_leaves_what_single_reports_would_have_left(void **state)
 			n += open[key];
 		n;
 	}));
+}
+
+static void events_far_apart_in_a_fast_recording_stay_events_of_their_own(void **state)
+{
+	uint64_t ids[3];
+	(void)state;
+	for (int i = 0; i < 3; i++) { /* all of it before anybody has looked */
+		ids[i] = report_at(1, false, (1 + i * 60) * GG_NS_PER_S);
+		report_at(1, true, (3 + i * 60) * GG_NS_PER_S);
+		assert_true(report_at(1, false, (5 + i * 60) * GG_NS_PER_S) == ids[i]); /* chatters */
+		report_at(1, true, (7 + i * 60) * GG_NS_PER_S);
+	}
+	settle();
+	for (int i = 0; i < 3; i++) {
+		const struct gg_event_entry *e = gg_events_find(ids[i]);
+		assert_non_null(e);
+		assert_int_equal(e->opened_ns, (1 + i * 60) * GG_NS_PER_S);
+		assert_int_equal(e->cleared_ns, (7 + i * 60) * GG_NS_PER_S);
+		assert_int_equal(e->repeats, 1);
+	}
 }
 
 static void a_folded_report_has_the_id_of_its_event(void **state)
@@ -232,6 +258,7 @@ static void what_waits_at_the_end_is_kept(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {BOOK(a_flood_leaves_what_single_reports_would_have_left),
+		BOOK(events_far_apart_in_a_fast_recording_stay_events_of_their_own),
 		BOOK(a_folded_report_has_the_id_of_its_event), BOOK(too_many_keys_are_bounded_and_counted),
 		BOOK(what_clears_in_a_flood_is_not_lost), BOOK(the_book_full_of_open_events_says_so),
 		BOOK(what_waits_at_the_end_is_kept)};

@@ -94,11 +94,12 @@ int gg_catalog_event(
 	struct gg_catalog *c, uint64_t id, void (*each)(void *arg, const struct gg_event_row *e), void *arg);
 int gg_catalog_comments(struct gg_catalog *c, uint64_t id,
 	void (*each)(void *arg, int64_t time_ns, struct gg_str by, struct gg_str text), void *arg);
-/* Removes at most at_once cleared events: those that were over before, and the oldest when there are more
- * than most. What is not cleared stays, and counts. Adds their number to *ret_count, which may be NULL: as
- * long as it grows, there may be more to remove. */
-int gg_catalog_forget_events(
-	struct gg_catalog *c, int64_t before_ns, uint64_t most, size_t at_once, uint64_t *ret_count);
+/* Removes at most at_once cleared events: those that were over before and have a lower id, and the oldest
+ * when there are more than most. (The id says when we made it: an event in a recording of long ago is not
+ * old.) What is not cleared stays, and counts. Adds their number to *ret_count, which may be NULL: as long as
+ * it grows, there may be more to remove. */
+int gg_catalog_forget_events(struct gg_catalog *c, int64_t before_ns, uint64_t before_id, uint64_t most,
+	size_t at_once, uint64_t *ret_count);
 /* How many there are. */
 int gg_catalog_count_events(struct gg_catalog *c, uint64_t *ret_count);
 /* The highest id ever given. */

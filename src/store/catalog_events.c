@@ -213,16 +213,16 @@ int gg_catalog_count_events(struct gg_catalog *c, uint64_t *ret_count)
 	return status;
 }
 
-int gg_catalog_forget_events(
-	struct gg_catalog *c, int64_t before_ns, uint64_t most, size_t at_once, uint64_t *ret_count)
+int gg_catalog_forget_events(struct gg_catalog *c, int64_t before_ns, uint64_t before_id, uint64_t most,
+	size_t at_once, uint64_t *ret_count)
 {
 	uint64_t count = 0;
 	/* What was over before then was opened before then: of that there is an index. */
 	int status = forget(c,
 		gg_catalog_begin(c,
 			"DELETE FROM events WHERE id IN (SELECT id FROM events WHERE opened_ns < ?1 AND "
-			"cleared_ns < ?1 AND state = 2 LIMIT ?2)",
-			"ii", before_ns, (int64_t)at_once),
+			"cleared_ns < ?1 AND state = 2 AND id < ?2 LIMIT ?3)",
+			"iii", before_ns, (int64_t)gg_min_size(before_id, INT64_MAX), (int64_t)at_once),
 		ret_count);
 	if (status == 0)
 		status = gg_catalog_count_events(c, &count);
