@@ -281,7 +281,7 @@ int gg_history_delete(struct gg_history *h, const struct gg_str *select, size_t 
 	while (*at)
 		at = &(*at)->next;
 	*at = &w;
-	pthread_cond_signal(&h->wake);
+	gg_history_nudge(h);
 	while (!w.done)
 		pthread_cond_wait(&h->idle, &h->lock);
 	pthread_mutex_unlock(&h->lock);

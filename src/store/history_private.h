@@ -8,6 +8,7 @@
 #include "store/sql.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 /* A block that is filled, or waits to be stored. */
 struct gg_open_block {
@@ -61,11 +62,16 @@ struct gg_history {
 	pthread_t thread;
 	bool started;
 
+	/* To sleep and be woken. Apart from the lock, so that the journal's thread, which acknowledges, never
+	 * waits for this one, which stands back. */
+	pthread_mutex_t bed; /* guards nudged */
+	pthread_cond_t wake; /* the journal has grown, or somebody asks for something */
+	bool nudged;
+
 	pthread_mutex_t lock; /* guards the signals' blocks, stats, wishes and the flags */
-	pthread_cond_t wake;  /* the journal has grown, or somebody asks for something */
 	pthread_cond_t idle;  /* read_to or flushes has grown, a wish is done */
 	bool stop;
-	uint64_t head, read_to;         /* journal positions: there is; has been read */
+	_Atomic uint64_t head, read_to; /* journal positions: there is; has been read */
 	uint64_t flush_wanted, flushes; /* numbers of requests and of those done */
 	int flush_status;
 	struct gg_history_wish *wishes;
@@ -119,6 +125,8 @@ void gg_history_shrink(struct gg_history *h, unsigned pages);
 /* Samples of one signal before a time go; what is summed up stays as the rule says. */
 int gg_history_drop_raw(struct gg_history *h, struct gg_history_signal *s, int64_t before,
 	const struct gg_history_keep *keep, bool for_room);
+/* The thread looks at what it is asked for. */
+void gg_history_nudge(struct gg_history *h);
 /* Makes the rules its own, and adds the one for all signals that have none. Errors: -ENOMEM. */
 int gg_history_copy_rules(struct gg_history_options *o);
 void gg_history_free_rules(struct gg_history_options *o);

@@ -156,15 +156,24 @@ static void take_batch(struct gg_history *h, const struct gg_record *r)
 
 /* ---- the thread ---- */
 
-/* stalled: there is more, but it can't be taken now. */
+void gg_history_nudge(struct gg_history *h)
+{
+	pthread_mutex_lock(&h->bed);
+	h->nudged = true;
+	pthread_cond_signal(&h->wake);
+	pthread_mutex_unlock(&h->bed);
+}
+
+/* stalled: there is more, but it can't be taken now. Whoever asks for something has nudged. */
 static void wait_for_more(struct gg_history *h, int64_t until_ns, bool stalled)
 {
 	struct timespec until = {until_ns / GG_NS_PER_S, until_ns % GG_NS_PER_S};
-	pthread_mutex_lock(&h->lock);
-	while (!h->stop && (stalled || h->head <= h->read_to) && h->flush_wanted == h->flushes && !h->wishes)
-		if (pthread_cond_timedwait(&h->wake, &h->lock, &until) == ETIMEDOUT)
+	pthread_mutex_lock(&h->bed);
+	while (!h->nudged && (stalled || atomic_load(&h->head) <= atomic_load(&h->read_to)))
+		if (pthread_cond_timedwait(&h->wake, &h->bed, &until) == ETIMEDOUT)
 			break;
-	pthread_mutex_unlock(&h->lock);
+	h->nudged = false;
+	pthread_mutex_unlock(&h->bed);
 }
 
 /* Reads until the end or the time to store; says whether there may be more. */
@@ -268,12 +277,10 @@ static void *run(void *arg)
 static void follow(void *arg, const struct gg_record *r)
 {
 	struct gg_history *h = arg;
-	pthread_mutex_lock(&h->lock);
-	bool was_idle = h->head <= h->read_to;
-	h->head = r->next;
-	if (was_idle)
-		pthread_cond_signal(&h->wake);
-	pthread_mutex_unlock(&h->lock);
+	/* In this order: it stores read_to before it looks at head. One of the two sees the other. */
+	uint64_t before = atomic_exchange(&h->head, r->next);
+	if (before <= atomic_load(&h->read_to))
+		gg_history_nudge(h);
 }
 
 /* ---- life ---- */
@@ -315,6 +322,7 @@ int gg_history_open(const struct gg_history_options *o, struct gg_history **ret_
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_mutex_init(&h->lock, NULL);
+	pthread_mutex_init(&h->bed, NULL);
 	pthread_cond_init(&h->wake, &attr);
 	pthread_cond_init(&h->idle, NULL);
 	pthread_condattr_destroy(&attr);
@@ -372,7 +380,7 @@ int gg_history_flush(struct gg_history *h)
 	gg_history_wait(h);
 	pthread_mutex_lock(&h->lock);
 	uint64_t number = ++h->flush_wanted;
-	pthread_cond_signal(&h->wake);
+	gg_history_nudge(h);
 	while (h->started && !h->stop && h->flushes < number)
 		pthread_cond_wait(&h->idle, &h->lock);
 	int status = h->flush_status;
@@ -386,7 +394,7 @@ void gg_history_stop(struct gg_history *h)
 		return;
 	pthread_mutex_lock(&h->lock);
 	h->stop = true;
-	pthread_cond_signal(&h->wake);
+	gg_history_nudge(h);
 	pthread_cond_broadcast(&h->idle);
 	pthread_mutex_unlock(&h->lock);
 	pthread_join(h->thread, NULL);
@@ -425,6 +433,7 @@ void gg_history_free(struct gg_history *h)
 	gg_history_free_rules(&h->o);
 	gg_history_free_rules(&h->fresh);
 	pthread_mutex_destroy(&h->lock);
+	pthread_mutex_destroy(&h->bed);
 	pthread_cond_destroy(&h->wake);
 	pthread_cond_destroy(&h->idle);
 	free(h->path);
