@@ -178,9 +178,9 @@ static uint64_t fold(struct waiting *w, const struct gg_event_report *r)
 /* Would the third make two events of what waits? */
 static bool is_apart(const struct waiting *w, const struct gg_event_report *r)
 {
-	const struct gg_event_report *a = &w->at[0]->r, *b = &w->at[1]->r;
-	if (w->count < 2 || b->clear == r->clear)
+	if (w->count < 2 || w->at[1]->r.clear == r->clear)
 		return false;
+	const struct gg_event_report *a = &w->at[0]->r, *b = &w->at[1]->r;
 	return (b->clear ? r->time_ns - b->time_ns : b->time_ns - a->time_ns) >= GG_EVENT_CHATTER_NS;
 }
 
