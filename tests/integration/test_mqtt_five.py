@@ -87,7 +87,10 @@ class Kill(Base):
         for _ in range(2):
             self.gateway.kill()
             self.gateway.start()
-            for _ in range(2):  # what the start did is on disk when the second of these is acknowledged
+            seer = self.client("seer")
+            seer.listen("w/#")
+            seer.wait_for(2)  # the wills have been said; a kill in that moment may have them said again
+            for _ in range(4):  # and what was said is on disk, and that it was, when these are acknowledged
                 self.client("s").say("y/z/s", "1", qos=2)
         again = self.client("l", clean=False, expiry_s=600)
         again.say("w/i/end", "end")
