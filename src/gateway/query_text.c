@@ -3,8 +3,6 @@
 
 #include "base/json.h"
 
-#include <openssl/evp.h>
-
 enum { PIECE = 64 << 10, OUT_MAX = 64 << 20, NAMES_MAX = 1 << 20 };
 
 static const struct {
@@ -63,36 +61,21 @@ static void columns(void *arg, const char *const *names, unsigned count)
 		gg_buf_char(&t->out, '[');
 }
 
-/* Owner: the caller; NULL when out of memory. */
-static char *base64(struct gg_str bytes, struct gg_str *ret_text)
-{
-	char *text = malloc((bytes.len + 2) / 3 * 4 + 1);
-	int n = text ? EVP_EncodeBlock((unsigned char *)text, (const unsigned char *)bytes.p, (int)bytes.len)
-		     : 0;
-	*ret_text = gg_str_n(text ? text : "", (size_t)n);
-	return text;
-}
-
 static void csv_value(struct gg_buf *to, const struct gg_query_value *v)
 {
 	char text[32];
-	struct gg_str bytes;
 	if (v->type == GG_QUERY_INT)
 		gg_buf_add(to, text, gg_format_int(text, v->i));
 	else if (v->type == GG_QUERY_FLOAT)
 		gg_buf_add(to, text, gg_format_float(text, v->f));
 	else if (v->type == GG_QUERY_TEXT)
 		gg_csv_put(to, v->s);
-	else if (v->type == GG_QUERY_BYTES) {
-		char *owned = base64(v->s, &bytes);
-		gg_buf_str(to, bytes);
-		free(owned);
-	}
+	else if (v->type == GG_QUERY_BYTES)
+		gg_buf_base64(to, v->s, /* url= */ false);
 }
 
 static void json_value(struct gg_json_writer *w, const struct gg_query_value *v)
 {
-	struct gg_str bytes;
 	if (v->type == GG_QUERY_INT)
 		gg_json_int(w, v->i);
 	else if (v->type == GG_QUERY_FLOAT)
@@ -100,9 +83,9 @@ static void json_value(struct gg_json_writer *w, const struct gg_query_value *v)
 	else if (v->type == GG_QUERY_TEXT)
 		gg_json_string(w, v->s);
 	else if (v->type == GG_QUERY_BYTES) {
-		char *owned = base64(v->s, &bytes);
-		gg_json_string(w, bytes);
-		free(owned);
+		gg_json_raw(w, GG_STR("\""));
+		gg_buf_base64(w->to, v->s, /* url= */ false);
+		gg_buf_char(w->to, '"');
 	} else {
 		gg_json_null(w);
 	}

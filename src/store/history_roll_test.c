@@ -1,86 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Rollups, late data, the same twice, retention, deletion, damage: what a chart and a query say meanwhile. */
-#include "store_fixture.h"
-
-#include "store/history.h"
+#include "history_fixture.h"
 
 #include <math.h>
 #include <sqlite3.h>
 
 #define NAME GG_STR("mill/speed")
-#define S    GG_NS_PER_S
 #define DAY  (86400 * S)
-
-/* Time of day as the test says, intervals as they are. */
-struct day_clock {
-	struct gg_clock clock;
-	_Atomic int64_t utc;
-};
-
-static int64_t real_monotonic(GG_UNUSED const struct gg_clock *c)
-{
-	return gg_clock_monotonic(&gg_clock_system);
-}
-
-static int64_t set_utc(const struct gg_clock *c)
-{
-	return GG_CONTAINER(c, struct day_clock, clock)->utc;
-}
-
-struct fixture {
-	struct folder folder;
-	char dir[128], path[128];
-	struct gg_journal_options jo;
-	struct gg_history_options ho;
-	struct day_clock clock;
-	struct gg_journal *j;
-	struct gg_history *h;
-	struct gg_history_reader *r;
-	uint32_t signal, other;
-};
 
 static int set_up(void **state)
 {
-	struct fixture *f = calloc(1, sizeof *f);
-	folder_make(&f->folder);
-	snprintf(f->dir, sizeof f->dir, "%s/journal", f->folder.path);
-	snprintf(f->path, sizeof f->path, "%s/history.db", f->folder.path);
-	f->clock = (struct day_clock){{real_monotonic, set_utc}, 0};
-	f->jo = (struct gg_journal_options){.dir = f->dir, .names = &gg_names_table};
+	struct fixture *f = fixture_new();
 	f->ho = (struct gg_history_options){.path = f->path, .flush_ns = S / 100, .clock = &f->clock.clock};
 	f->signal = a_signal("mill/speed");
 	f->other = a_signal("badge-17/gate");
 	*state = f;
-	return 0;
-}
-
-static void begin(struct fixture *f)
-{
-	struct gg_error e = {0};
-	assert_int_equal(gg_history_open(&f->ho, &f->h, &e), 0);
-	f->jo.min_position = gg_history_position(f->h);
-	assert_int_equal(gg_journal_open(&f->jo, &f->j, &e), 0);
-	assert_int_equal(gg_history_start(f->h, f->j, &e), 0);
-	assert_int_equal(gg_journal_start(f->j, &e), 0);
-	assert_int_equal(gg_history_reader_new(f->h, &f->r, &e), 0);
-}
-
-static void end(struct fixture *f)
-{
-	f->r = gg_history_reader_free(f->r);
-	gg_history_stop(f->h);
-	gg_journal_close(f->j);
-	gg_history_free(f->h);
-	f->j = NULL;
-	f->h = NULL;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *f = *state;
-	end(f);
-	folder_remove(&f->folder);
-	free(f);
 	return 0;
 }
 
@@ -93,12 +27,6 @@ static void put(struct fixture *f, uint32_t count, int64_t time, double value)
 			usleep(1000);
 		gg_batch_unref(b);
 	}
-}
-
-static void settle(struct fixture *f)
-{
-	assert_int_equal(gg_journal_flush(f->j), 0);
-	gg_history_wait(f->h);
 }
 
 static int64_t ask_file(struct fixture *f, const char *sql)

@@ -1,62 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "store_fixture.h"
-
-#include "store/history.h"
-
-struct fixture {
-	struct folder folder;
-	char dir[128], path[128];
-	struct gg_journal_options jo;
-	struct gg_history_options ho;
-	struct gg_journal *j;
-	struct gg_history *h;
-	struct gg_history_reader *r;
-	uint32_t signal;
-};
+#include "history_fixture.h"
 
 #define NAME GG_STR("press/temperature")
-#define S    GG_NS_PER_S
 
 static int set_up(void **state)
 {
-	struct fixture *f = calloc(1, sizeof *f);
-	folder_make(&f->folder);
-	snprintf(f->dir, sizeof f->dir, "%s/journal", f->folder.path);
-	snprintf(f->path, sizeof f->path, "%s/history.db", f->folder.path);
-	f->jo = (struct gg_journal_options){.dir = f->dir, .names = &gg_names_table};
+	struct fixture *f = fixture_new();
 	f->ho = (struct gg_history_options){.path = f->path, .block_samples = 100, .flush_ns = S / 50};
 	f->signal = a_signal("press/temperature");
 	*state = f;
-	return 0;
-}
-
-static void begin(struct fixture *f)
-{
-	struct gg_error e = {0};
-	assert_int_equal(gg_history_open(&f->ho, &f->h, &e), 0);
-	f->jo.min_position = gg_history_position(f->h);
-	assert_int_equal(gg_journal_open(&f->jo, &f->j, &e), 0);
-	assert_int_equal(gg_history_start(f->h, f->j, &e), 0);
-	assert_int_equal(gg_journal_start(f->j, &e), 0);
-	assert_int_equal(gg_history_reader_new(f->h, &f->r, &e), 0);
-}
-
-static void end(struct fixture *f)
-{
-	f->r = gg_history_reader_free(f->r);
-	gg_history_stop(f->h);
-	gg_journal_close(f->j);
-	gg_history_free(f->h);
-	f->j = NULL;
-	f->h = NULL;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *f = *state;
-	end(f);
-	folder_remove(&f->folder);
-	free(f);
 	return 0;
 }
 
@@ -65,12 +17,6 @@ static void put(struct fixture *f, uint32_t count, int64_t time, double value)
 	struct gg_batch *b = a_batch(f->signal, count, time, value);
 	assert_int_equal(gg_journal_append(f->j, b), 0);
 	gg_batch_unref(b);
-}
-
-static void settle(struct fixture *f)
-{
-	assert_int_equal(gg_journal_flush(f->j), 0);
-	gg_history_wait(f->h);
 }
 
 struct seen {

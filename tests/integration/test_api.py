@@ -1,4 +1,4 @@
-"""The HTTP API of a real gateway: its description against its answers, roles, sessions, changes, the live stream."""
+"""The HTTP API of a real gateway: its description against its answers, roles, sessions, changes."""
 import contextlib
 import http.client
 import json
@@ -10,108 +10,15 @@ import socket
 import ssl
 import stat
 import subprocess
-import threading
 import time
 import unittest
 
 import jsonschema
+import paho.mqtt.client
 import paho.mqtt.publish
 
+from api_case import ENDLESS, JSON, V1, ApiCase, Live, TlsGateway
 from gateway import BINARY, Gateway, wait_until
-
-V1 = "/api/v1"
-JSON = {"Content-Type": "application/json"}
-ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
-
-
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("localhost", timeout=10)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
-
-
-class TlsGateway(Gateway):
-    """One that speaks HTTPS only: ready when its port is open."""
-
-    def is_ready(self):
-        try:
-            socket.create_connection(("127.0.0.1", self.tls_port), 1).close()
-        except OSError:
-            return False
-        return os.path.exists(os.path.join(self.data, "first-token"))
-
-
-class Answer:
-    def __init__(self, response):
-        self.status = response.status
-        self.headers = response.headers
-        self.bytes = response.read()
-
-    @property
-    def json(self):
-        return json.loads(self.bytes)
-
-
-class ApiCase(unittest.TestCase):
-    config = {
-        "site": "test-hall",
-        "drivers": {"mqtt": {"listen": "127.0.0.1:{mqtt_port}", "anonymous": "auto",
-                             "topics": {"{device}/{signal}": "plain"},
-                             "write": "{device}/{signal}/set"}},
-        "pipelines": {"heat": {"select": ["press-*/temperature"],
-                               "stages": [{"deadband": 0.1}, {"window": {"every": "1s", "give": ["mean"]}}]}},
-        "rules": {"hot": {"when": "press-1/temperature > 90", "severity": "critical"},
-                  "wet": {"when": "press-1/humidity > 90", "severity": "warning"}},
-    }
-
-    @classmethod
-    def setUpClass(cls):
-        cls.gateway = Gateway(cls.config)
-        cls.gateway.__enter__()
-        cls.admin = cls.gateway.token()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.gateway.__exit__(None, None, None)
-
-    def ask(self, method, path, body=None, token=True, headers=None, connection=None):
-        c = connection or http.client.HTTPConnection("127.0.0.1", self.gateway.http_port, timeout=15)
-        all_headers = dict(headers or {})
-        if token:
-            all_headers["Authorization"] = f"Bearer {self.admin if token is True else token}"
-        if body is not None and "Content-Type" not in all_headers:
-            all_headers.update(JSON)
-        data = body if body is None or isinstance(body, (bytes, str)) else json.dumps(body)
-        try:
-            c.request(method, path, data, all_headers)
-            return Answer(c.getresponse())
-        finally:
-            c.close()
-
-    def local(self, method, path, body=None):
-        return self.ask(method, path, body, token=False,
-                        connection=UnixConnection(os.path.join(self.gateway.data, "api.sock")))
-
-    def publish(self, topic, value):
-        paho.mqtt.publish.single(topic, str(value), qos=1, hostname="127.0.0.1", port=self.gateway.mqtt_port)
-
-    def make_token(self, role, title=None):
-        answer = self.local("POST", f"{V1}/tokens", {"title": title or role, "role": role})
-        self.assertEqual(answer.status, 201, answer.bytes)
-        return answer.json["token"]
-
-    def open_event(self):
-        """Makes the rule fire anew; returns the event."""
-        self.publish("press-1/temperature", 20)
-        wait_until(lambda: not self.ask("GET", f"{V1}/events?state=active").json["events"], 10, "no event open")
-        self.publish("press-1/temperature", 95)
-        return wait_until(lambda: self.ask("GET", f"{V1}/events?state=open&severity=critical").json["events"],
-                          10, "an event")[0]
 
 
 class DescriptionTest(ApiCase):
@@ -552,92 +459,6 @@ class ConfigTest(ApiCase):
             self.assertIn("very secret", f.read())
         self.assertEqual(stat.S_IMODE(os.stat(self.gateway.config_path).st_mode), 0o600)
         self.ask("PATCH", f"{V1}/config", {"uplinks": None})
-
-
-class Live:
-    """A live stream, read by a thread: messages as (event, id, data)."""
-
-    def __init__(self, case, path, headers=None):
-        self.connection = http.client.HTTPConnection("127.0.0.1", case.gateway.http_port, timeout=30)
-        self.connection.request("GET", path, headers={"Authorization": f"Bearer {case.admin}", **(headers or {})})
-        self.response = self.connection.getresponse()
-        self.messages = []
-        threading.Thread(target=self.read, daemon=True).start()
-
-    def read(self):
-        message = {}
-        try:
-            for line in self.response:
-                name, _, value = line.decode().rstrip("\n").partition(": ")
-                if name:
-                    message[name] = value
-                elif message:
-                    if "data" in message:
-                        self.messages.append((message.get("event"), message.get("id"), json.loads(message["data"])))
-                    message = {}
-        except (OSError, ValueError, AttributeError, http.client.HTTPException):
-            pass
-
-    def of(self, event):
-        return [m for m in list(self.messages) if m[0] == event]
-
-    def close(self):
-        self.connection.sock and self.connection.sock.shutdown(socket.SHUT_RDWR)
-        self.connection.close()
-
-
-class LiveTest(ApiCase):
-    def test_values_are_gathered_to_ten_a_second(self):
-        self.publish("fast/v", 0)
-        live = Live(self, f"{V1}/live?signals=fast/*&topics=values")
-        wait_until(lambda: live.of("values"), 10, "the first value")
-        began = time.monotonic()
-        paho.mqtt.publish.multiple([("fast/v", str(i), 0, False) for i in range(2000)],
-                                   hostname="127.0.0.1", port=self.gateway.mqtt_port)
-        wait_until(lambda: live.of("values")[-1][2][0]["value"] == 1999, 15, "the last value")
-        took = time.monotonic() - began
-        self.assertLessEqual(len(live.of("values")), took * 10 + 3)
-        self.assertFalse(live.of("status"))
-        live.close()
-
-    def test_a_client_that_comes_back_gets_what_it_missed(self):
-        live = Live(self, f"{V1}/live?topics=events")
-        first = self.open_event()
-        wait_until(lambda: live.of("event"), 10, "the event")
-        change, number = live.of("event")[-1][2], live.of("event")[-1][1]
-        self.assertEqual((change["change"], change["event"]["id"]), ("opened", first["id"]))
-        live.close()
-        self.publish("press-1/humidity", 95)
-        wait_until(lambda: self.ask("GET", f"{V1}/events?state=open&severity=warning").json["events"][1:], 10, "two events")
-        again = Live(self, f"{V1}/live?topics=events", {"Last-Event-ID": number})
-        wait_until(lambda: again.of("event"), 10, "what was missed")
-        self.assertEqual(again.of("event")[0][2]["event"]["signal"], "press-1/humidity")
-        self.assertNotIn(first["id"], [m[2]["event"]["id"] for m in again.of("event")])
-        again.close()
-        other = Live(self, f"{V1}/live?topics=events", {"Last-Event-ID": "17-3"})
-        wait_until(lambda: other.of("reset"), 10, "a reset")
-        other.close()
-
-    def test_a_stream_ends_when_its_token_goes(self):
-        made = self.local("POST", f"{V1}/tokens", {"title": "watcher", "role": "viewer"}).json
-        live = Live(self, f"{V1}/live?topics=status", {"Authorization": f"Bearer {made['token']}"})
-        wait_until(lambda: live.of("status"), 10, "a status")
-        self.local("DELETE", f"{V1}/tokens/{made['id']}")
-        before = wait_until(lambda: len(live.of("status")), 10, "a status")
-        wait_until(lambda: live.response.isclosed() or live.response.closed, 10, "the end of the stream")
-        self.assertLessEqual(len(live.of("status")), before + 1)
-
-    def test_a_slow_client_holds_nobody_up(self):
-        """One that reads nothing costs a bounded output, and others go on."""
-        slow = socket.create_connection(("127.0.0.1", self.gateway.http_port))
-        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
-        slow.sendall(f"GET {V1}/live HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.admin}\r\n\r\n".encode())
-        quick = Live(self, f"{V1}/live?signals=slow/*&topics=values")
-        for i in range(20):
-            self.publish("slow/v", i)
-        wait_until(lambda: quick.of("values") and quick.of("values")[-1][2][0]["value"] == 19, 10, "the last value")
-        quick.close()
-        slow.close()
 
 
 if __name__ == "__main__":

@@ -3,49 +3,12 @@
 #include "drivers/modbus/modbus.h"
 #include "drivers/modbus/modbus_registers.h"
 
+#include "base/file.h"
 #include "base/map.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { LIST_MAX = 16 << 20 };
-
-static int read_all(int fd, char *text, size_t len)
-{
-	for (size_t have = 0; have < len;) {
-		ssize_t n = read(fd, text + have, len - have);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		have += (size_t)n;
-	}
-	return 0;
-}
-
-static int read_file(const char *path, char **ret_text, size_t *ret_len, struct gg_error *e)
-{
-	struct stat st;
-	char *text = NULL;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	int r = fd < 0 || fstat(fd, &st) != 0 ? -errno : 0;
-	if (r == 0 && (!S_ISREG(st.st_mode) || st.st_size > LIST_MAX))
-		r = S_ISREG(st.st_mode) ? -EFBIG : -EINVAL;
-	if (r == 0 && !(text = malloc((size_t)st.st_size + 1)))
-		r = -ENOMEM;
-	if (r == 0)
-		r = read_all(fd, text, (size_t)st.st_size);
-	if (fd >= 0)
-		close(fd);
-	if (r != 0) {
-		free(text);
-		return gg_error_set(e, r, "registers: can't read %s: %s", path, strerror(-r));
-	}
-	*ret_text = text;
-	*ret_len = (size_t)st.st_size;
-	return 0;
-}
 
 /* A name twice is a slip of whoever wrote the list, and the second would hide the first. */
 static int note_name(
@@ -107,11 +70,15 @@ int gg_modbus_list_take(struct gg_modbus_unit *u, const struct gg_modbus_list_op
 {
 	struct gg_modbus_registers rows;
 	struct gg_map names = {0};
-	size_t len = 0;
-	int r = read_file(list->file, &u->text, &len, e);
-	if (r != 0)
-		return r;
-	r = gg_modbus_registers_init(&rows, u->text, len, list->base, e);
+	struct gg_buf text = GG_BUF(LIST_MAX + 1);
+	int r = gg_file_read(AT_FDCWD, list->file, GG_FILE_REGULAR, LIST_MAX, &text);
+	if (r != 0) {
+		gg_buf_done(&text);
+		return gg_error_set(e, r, "registers: can't read %s: %s", list->file, strerror(-r));
+	}
+	gg_buf_text(&text);
+	u->text = text.p; /* owned by the unit from here on */
+	r = gg_modbus_registers_init(&rows, u->text, text.len, list->base, e);
 	if (r == 0)
 		r = take_rows(u, &rows, &names, order, period_ns, e);
 	gg_map_done(&names);
