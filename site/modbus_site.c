@@ -207,7 +207,7 @@ static void answer(struct gg_site_modbus *s, struct port *p, struct query *q)
 		u = &p->units[0]; /* a broadcast: libmodbus does as it is told and says nothing */
 	if (u && u->faults.one_by_one && p->listener >= 0)
 		(void)!recv(modbus_get_socket(p->ctx), dropped, sizeof dropped, MSG_DONTWAIT);
-	if (!u || u->faults.silent)
+	if (!u || u->faults.silent || (u->faults.silent_at && u->faults.silent_at == q->function))
 		return;
 	u->requests++;
 	uint8_t exception = faulty(u, q);

@@ -25,6 +25,7 @@ struct gg_site_modbus;
 struct gg_site_modbus_faults {
 	bool silent;                     /* does not answer */
 	bool one_by_one;                 /* drops what has come behind a request before it is answered */
+	uint8_t silent_at;               /* this function, and answers all others; 0 = none */
 	uint8_t exception;               /* answers everything with it */
 	uint8_t unknown[4];              /* functions it does not know; 0 = none */
 	uint16_t hole_first, hole_end;   /* holding registers it does not have: first <= address < end */

@@ -124,6 +124,7 @@ static void group_fired(struct gg_timer *t)
 static void start_groups(struct gg_modbus_device *d)
 {
 	for (uint32_t i = 0; i < d->group_count; i++) {
+		d->groups[i].untold = false;
 		d->groups[i].due_ns = 0;
 		next_beat(&d->groups[i]);
 		gg_modbus_poll_start(&d->groups[i]);
@@ -151,8 +152,10 @@ void gg_modbus_device_lost(struct gg_modbus_device *d, enum gg_reason reason, co
 	d->state = GG_MODBUS_LOST;
 	for (uint32_t i = 0; i < d->group_count; i++) {
 		gg_timer_stop(&d->groups[i].timer);
-		gg_modbus_poll_abandon(&d->groups[i], reason, first);
+		if (first || d->groups[i].untold)
+			gg_modbus_poll_abandon(&d->groups[i], reason);
 	}
+	d->lost_reason = reason;
 	gg_modbus_line_forget(d->line, d);
 	if (first) {
 		d->losses = 0;
@@ -277,6 +280,9 @@ void gg_modbus_device_line(struct gg_modbus_device *d, bool up, const char *reas
 void gg_modbus_device_resume(struct gg_modbus_device *d)
 {
 	d->paused = false;
+	for (uint32_t i = 0; i < d->group_count && d->state == GG_MODBUS_LOST && !d->paused; i++)
+		if (d->groups[i].untold)
+			gg_modbus_poll_abandon(&d->groups[i], d->lost_reason);
 }
 
 void gg_modbus_device_inherit(struct gg_modbus_device *d, const struct gg_modbus_device *from)

@@ -40,6 +40,7 @@ struct gg_modbus_group {
 	uint32_t cursor, under_way;
 	bool relearn; /* a range was refused: the plan changes when nothing is under way */
 	bool learnt;  /* it has changed in this poll */
+	bool untold;  /* the device is lost, and the core does not know it yet */
 };
 
 struct gg_modbus_read {
@@ -77,7 +78,8 @@ struct gg_modbus_device {
 
 	enum gg_modbus_state state;
 	bool line_up;
-	bool paused;      /* the core has no room: polls are skipped */
+	bool paused; /* the core has no room: polls are skipped */
+	enum gg_reason lost_reason;
 	unsigned losses;  /* probes without an answer, for the back-off */
 	unsigned garbled; /* in a row */
 	uint64_t random;
@@ -128,8 +130,9 @@ struct gg_modbus_request gg_modbus_device_request(
 int gg_modbus_device_add(const struct gg_modbus_signal *s, const uint8_t *data, size_t bit_or_byte,
 	int64_t utc_ns, struct gg_batch *b);
 void gg_modbus_poll_start(struct gg_modbus_group *g);
-/* Ends the poll under way: what it has not got is bad. all: also when none is under way. */
-void gg_modbus_poll_abandon(struct gg_modbus_group *g, enum gg_reason reason, bool tell_all);
+/* Ends the poll under way; then every signal of the group is bad, for this reason. What the core has no room
+ * for stays untold until it calls. */
+void gg_modbus_poll_abandon(struct gg_modbus_group *g, enum gg_reason reason);
 void gg_modbus_poll_pump(struct gg_modbus_device *d);
 struct gg_modbus_read *gg_modbus_read_free(struct gg_modbus_device *d);
 

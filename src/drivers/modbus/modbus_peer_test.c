@@ -267,6 +267,46 @@ static void a_dead_unit_tells_once_and_does_not_hold_up_its_neighbour(void **sta
 	wait_until(dead->good > good && health[0].healthy);
 }
 
+/* Lost in the middle of a poll: what had answered a moment before is as unknown as the rest. */
+static void all_of_a_lost_device_is_bad(void **state)
+{
+	(void)state;
+	static const uint8_t functions[] = {3, 4};
+	struct seen *holding = add(0, "holding 0", GG_MODBUS_UINT16),
+		    *input = add(0, "input 0", GG_MODBUS_UINT16);
+	begin();
+	for (size_t i = 0; i < GG_COUNT(functions); i++) {
+		unsigned good[] = {holding->good, input->good};
+		wait_until(holding->good > good[0] && input->good > good[1] && health[0].healthy);
+		gg_site_modbus_lock(site);
+		unit(1)->faults.silent_at = functions[i];
+		gg_site_modbus_unlock(site);
+		wait_until(!health[0].healthy);
+		assert_int_equal(holding->last.quality, GG_BAD);
+		assert_int_equal(input->last.quality, GG_BAD);
+		gg_site_modbus_lock(site);
+		unit(1)->faults = (struct gg_site_modbus_faults){0};
+		gg_site_modbus_unlock(site);
+	}
+}
+
+static void a_loss_that_the_core_has_no_room_for_is_told_when_it_calls(void **state)
+{
+	(void)state;
+	struct seen *s = add(0, "holding 0", GG_MODBUS_UINT16);
+	begin();
+	wait_until(s->good);
+	no_room = true;
+	gg_site_modbus_lock(site);
+	unit(1)->faults.silent = true;
+	gg_site_modbus_unlock(site);
+	wait_until(!health[0].healthy);
+	assert_int_equal(s->bad, 0);
+	no_room = false;
+	gg_modbus_device_resume(&devices[0]);
+	assert_int_equal(s->bad, 1);
+}
+
 static void a_gateway_that_misses_its_target_counts_as_no_answer(void **state)
 {
 	(void)state;
@@ -358,6 +398,9 @@ int main(void)
 			a_gateway_that_misses_its_target_counts_as_no_answer, tcp_up, down),
 		cmocka_unit_test_setup_teardown(
 			a_dropped_connection_is_made_again_without_a_word, tcp_up, down),
+		cmocka_unit_test_setup_teardown(all_of_a_lost_device_is_bad, tcp_up, down),
+		cmocka_unit_test_setup_teardown(
+			a_loss_that_the_core_has_no_room_for_is_told_when_it_calls, tcp_up, down),
 		cmocka_unit_test_setup_teardown(
 			a_restart_of_the_device_is_told_once_and_survived, tcp_up, down),
 		cmocka_unit_test_setup_teardown(

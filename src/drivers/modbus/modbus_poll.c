@@ -163,7 +163,8 @@ static void settle(struct gg_modbus_group *g)
 		tell_refused(d, count);
 }
 
-static void finish(struct gg_modbus_group *g)
+/* false: the core had no room for it, and will call. */
+static bool finish(struct gg_modbus_group *g)
 {
 	struct gg_modbus_device *d = g->device;
 	if (g->learnt || gg_modbus_plan_unsettled(&g->plan))
@@ -172,12 +173,13 @@ static void finish(struct gg_modbus_group *g)
 	struct gg_batch *b = GG_TAKE(g->batch);
 	if (b->count == 0) {
 		gg_batch_unref(b);
-		return;
+		return true;
 	}
-	if (d->ops->submit_take(d->arg, b) == -EAGAIN) {
-		d->paused = true;
-		gg_count(d->line->stats.skipped, 1);
-	}
+	if (d->ops->submit_take(d->arg, b) != -EAGAIN)
+		return true;
+	d->paused = true;
+	gg_count(d->line->stats.skipped, 1);
+	return false;
 }
 
 static bool range_is_done(const struct gg_modbus_group *g, const struct gg_modbus_range *r)
@@ -242,7 +244,7 @@ void gg_modbus_poll_pump(struct gg_modbus_device *d)
 				break;
 		}
 		if (g->batch && !g->under_way && !g->relearn && g->cursor >= g->plan.range_count)
-			finish(g);
+			(void)finish(g);
 	}
 }
 
@@ -283,19 +285,22 @@ void gg_modbus_poll_start(struct gg_modbus_group *g)
 	gg_count(d->line->stats.polls, 1);
 }
 
-void gg_modbus_poll_abandon(struct gg_modbus_group *g, enum gg_reason reason, bool tell_all)
+/* The batch under way holds what came before the loss, good values among it; what is lost is told after it.
+ */
+void gg_modbus_poll_abandon(struct gg_modbus_group *g, enum gg_reason reason)
 {
 	for (size_t i = 0; i < GG_COUNT(g->device->reads); i++)
 		if (g->device->reads[i].group == g)
 			g->device->reads[i].group = NULL;
-	bool had_poll = g->batch != NULL;
 	g->under_way = 0;
-	if (!had_poll && (!tell_all || !open_batch(g)))
+	if (g->batch)
+		(void)finish(g);
+	g->untold = !open_batch(g);
+	if (g->untold)
 		return;
-	if (!had_poll)
-		for (uint32_t n = 0; n < g->plan.item_count; n++)
-			g->plan.items[n].done = false;
+	for (uint32_t n = 0; n < g->plan.item_count; n++)
+		g->plan.items[n].done = false;
 	for (uint32_t n = 0; n < g->plan.range_count; n++)
 		range_bad(g, &g->plan.ranges[n], reason);
-	finish(g);
+	g->untold = !finish(g);
 }
