@@ -209,7 +209,7 @@ static bool collect_samples(struct gg_uplink_engine *u, struct gg_round *round)
 		}
 		u->encoder->add(&s->encoding, b, sample);
 		s->samples++;
-		if (s->buf.len >= u->common.parcel_size || s->buf.error) {
+		if (s->buf.len >= gg_slot_limit(u) || s->buf.error) {
 			gg_slot_close(u, s);
 			s = NULL;
 		}

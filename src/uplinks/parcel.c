@@ -19,6 +19,14 @@ struct gg_slot *gg_slot_open_of(struct gg_uplink_engine *u, uint32_t device)
 	return NULL;
 }
 
+uint64_t gg_slot_limit(const struct gg_uplink_engine *u)
+{
+	uint64_t limit = u->common.parcel_size, share = u->common.rate / 4;
+	if (!share || share > limit)
+		return limit;
+	return share > GG_PARCEL_LEAST ? share : GG_PARCEL_LEAST;
+}
+
 static void prepare(struct gg_uplink_engine *u, struct gg_slot *s, uint64_t id, struct gg_round *round)
 {
 	s->parcel = (struct gg_parcel){.id = id};

@@ -18,6 +18,7 @@ enum {
 	GG_PASSED = 64,        /* events that went before the backlog */
 	GG_QUEUED_PARCELS = 4, /* that may wait beyond the window before reading stops */
 	GG_FEED_BYTES = 16 << 20,
+	GG_PARCEL_LEAST = 1 << 10, /* bytes at which a parcel is closed, however low the cap */
 	GG_PARCEL_SLACK = 1 << 20, /* what the last sample may add to a parcel */
 };
 
@@ -174,6 +175,9 @@ void gg_collect_done(struct gg_uplink_engine *u);
 /* parcel.c */
 struct gg_slot *gg_slot_free(struct gg_uplink_engine *u);
 struct gg_slot *gg_slot_open_of(struct gg_uplink_engine *u, uint32_t device);
+/* At how many bytes a parcel is closed: parcel_size, and under a cap no more than a quarter of a second of
+ * it, so that an event does not wait behind much on the wire. */
+uint64_t gg_slot_limit(const struct gg_uplink_engine *u);
 void gg_slot_begin(
 	struct gg_uplink_engine *u, struct gg_slot *s, uint64_t id, uint32_t device, struct gg_round *round);
 /* Ends, compresses and queues an open one, or forgets it when it holds nothing or could not be written. */
