@@ -138,7 +138,7 @@ class ADayWithoutTheUplink(unittest.TestCase):
             self.assertTrue(came, f"event {number} does not come\n{self.gateway.log()}")
             took.append(came - began)
             self.assertLess(time.monotonic() - self.back, PATIENCE_S, "the backlog does not end")
-            time.sleep(0.3)  # the pace at which things happen
+            time.sleep(0.15)  # the pace at which things happen
         return took
 
     def test_a_day_drains_at_its_cap_and_what_happens_now_is_known_within_a_second(self):
@@ -168,7 +168,7 @@ class ADayWithoutTheUplink(unittest.TestCase):
         self.assertEqual(ledger.count(), count)
         self.assertEqual(set(ledger.next.values()), {ROWS})
         self.assertEqual(ledger.again, 0, "message ids that came twice")
-        self.assertGreater(len(took), 5, "the backlog was gone too soon to show anything")
+        self.assertGreater(len(took), 20, "the backlog was gone too soon to show anything")
         self.assertLess(max(took), 1.0, took)
         # The cap: never more than it allows for the time, but for what may be saved up and the last parcel; and for
         # half a second in which nobody here was listening.
