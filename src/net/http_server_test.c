@@ -429,34 +429,6 @@ static void drops_a_client_that_does_not_read(void **state)
 	serve_no_more();
 }
 
-/* Takes so many bytes every two milliseconds of an answer of 9 MiB; returns how many came before the end. */
-static size_t read_at(size_t bytes)
-{
-	static char piece[1 << 20];
-	size_t sum = 0;
-	assert_true(bytes <= sizeof piece);
-	serve(&(struct gg_http_limits){
-		.idle_timeout_ns = 50 * GG_NS_PER_MS, .answer_rate = 10 << 20}); /* 512 KiB a look */
-	say("GET /big HTTP/1.1\r\nHost: h\r\n\r\n");
-	bool there = true;
-	for (int i = 0; i < 5000 && there && sum < 9 << 20; i++) {
-		ssize_t n = read(client_fd, piece, bytes);
-		sum += n > 0 ? (size_t)n : 0;
-		gg_loop_turn(loop, 2 * GG_NS_PER_MS);
-		there = gg_http_server_connections(server) == 1;
-	}
-	assert_true(there == (sum >= 9 << 20));
-	serve_no_more();
-	return sum;
-}
-
-static void drops_a_client_that_reads_too_slowly(void **state)
-{
-	(void)state;
-	assert_true(read_at(1000) < 1 << 20);
-	assert_true(read_at(256 << 10) >= 9 << 20);
-}
-
 static void tells_too_many_connections_so(void **state)
 {
 	(void)state;
@@ -618,7 +590,6 @@ int main(void)
 		TEST(closes_when_asked_to),
 		TEST(gives_slow_headers_up),
 		TEST(drops_a_client_that_does_not_read),
-		TEST(drops_a_client_that_reads_too_slowly),
 		TEST(tells_too_many_connections_so),
 		TEST(upgrades_to_websocket_as_the_standard_shows),
 		TEST(ends_a_websocket_that_breaks_the_rules),
