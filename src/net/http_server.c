@@ -104,7 +104,7 @@ static void on_timer(struct gg_timer *t)
 	default:
 		if (!client_reads(c))
 			close_conn(c, /* flush= */ false, "the client does not read, or too slowly");
-		else if (c->phase == GG_HTTP_IDLE && gg_stream_queued(c->stream) == 0)
+		else if (c->phase == GG_HTTP_IDLE && queued_for(c) == 0 && c->queued_before == 0)
 			close_conn(c, /* flush= */ true, "idle");
 		else
 			gg_http_set_phase(c, c->phase);
