@@ -55,10 +55,14 @@ static void amounts(struct gg_str s)
 
 static void times(struct gg_str s)
 {
+	struct gg_clock_manual clock;
 	char text[GG_TIME_TEXT];
 	int64_t ns, again;
 	if (gg_time_parse(s, &ns) < 0)
 		return;
+	gg_clock_manual_init(&clock, ns);
+	must(gg_clock_utc(&clock.clock) == ns && gg_clock_monotonic(&clock.clock) >= 0);
+	must(gg_clock_utc(&gg_clock_system) > 0 && gg_clock_monotonic(&gg_clock_system) > 0);
 	size_t n = gg_time_format(text, ns);
 	must(n < sizeof text && gg_time_parse(gg_str_n(text, n), &again) == 0 && again == ns);
 }

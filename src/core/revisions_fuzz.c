@@ -68,6 +68,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (gg_revisions_list(folder, &all, &count, &e) < 0 || count != 1)
 		abort();
 	free(all);
+	gg_buf_clear(&out);
+	struct gg_revision note = {.time_ns = 1};
+	uint64_t number = 0;
+	gg_str_copy(note.who, sizeof note.who, gg_str("a user"));
+	if (size && data[0] & 2 && gg_revision_store(folder, &note, text, &number, &e) == 0) {
+		if (gg_revision_read(folder, number, &one, &out, &e) < 0 ||
+			!gg_str_eq(gg_buf_view(&out), text))
+			abort();
+		char stored[120];
+		snprintf(stored, sizeof stored, "%s/revisions/%06llu.yaml", folder,
+			(unsigned long long)number);
+		unlink(stored);
+	}
 	gg_buf_done(&out);
 	return 0;
 }

@@ -61,10 +61,18 @@ static struct gg_pipeline *make(struct selves *s, bool windows_first)
 static void exercise(struct gg_pipeline *p, uint32_t signal)
 {
 	const struct gg_pipeline_sink sink = {drop, NULL};
-	for (int i = 0; i < 40; i++) {
-		struct gg_batch *b = gg_batch_new(1, 0);
-		gg_batch_add_float(b, signal, i * GG_NS_PER_S / 3, i % 7);
-		gg_pipeline_run(p, b, i * GG_NS_PER_S / 3, NULL, &sink);
+	for (int i = 0; i < 48; i++) {
+		struct gg_batch *b = gg_batch_new(12, 16);
+		int64_t at = i * GG_NS_PER_S / 3;
+		for (int k = 0; k < 8; k++)
+			gg_batch_add_float(b, signal, at + k, i % 7 * k);
+		if (i % 16 == 15) {
+			gg_batch_add_int(b, signal, at + 8, i);
+			gg_batch_add_bool(b, signal, at + 9, true);
+			gg_batch_add_string(b, signal, at + 10, GG_STR("on"));
+			gg_batch_add_bad(b, signal, at + 11, GG_REASON_NOT_A_NUMBER);
+		}
+		gg_pipeline_run(p, b, at, NULL, &sink);
 		gg_batch_unref(b);
 	}
 	gg_pipeline_tick(p, 20 * GG_NS_PER_S, &sink);

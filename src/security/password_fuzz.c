@@ -24,13 +24,15 @@ int EVP_PBE_scrypt(const char *pass, size_t passlen, const unsigned char *salt, 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct gg_str hash = gg_str_n(data ? (const char *)data : "", size), secret = gg_str_cut(&hash, '\n');
-	char text[GG_PASSWORD_HASH], digest[GG_TOKEN_HASH];
+	char token[GG_TOKEN_TEXT], text[GG_PASSWORD_HASH], digest[GG_TOKEN_HASH];
 	enum gg_role role;
 	(void)gg_password_verify(secret, hash);
 	if (gg_password_hash(secret, text) == 0 && !gg_password_verify(secret, gg_str(text)))
 		abort();
 	gg_token_hash(secret, digest);
 	if (strlen(digest) != 64)
+		abort();
+	if (gg_token_make(token) < 0 || strlen(token) >= sizeof token)
 		abort();
 	if (gg_role_of_name(secret, &role) == 0 && !gg_str_is(secret, gg_role_name(role)))
 		abort();

@@ -307,13 +307,15 @@ static void replay_session(struct broker *b, struct gg_reader *r)
 		b->outside.device(b->outside.arg, device, &s->device);
 }
 
+/* Nothing of the server's own topics is ever kept, so none is taken from a record. */
 static bool get_message(struct gg_reader *r, struct gg_mqtt_packet *ret)
 {
 	struct gg_mqtt_frame f;
 	uint8_t reason;
 	struct gg_str rest = gg_read_str(r, gg_reader_left(r));
 	return gg_mqtt_frame(rest, SIZE_MAX, &f, NULL) == 0 && f.type == GG_MQTT_PUBLISH &&
-	       gg_mqtt_decode(&f, GG_MQTT_V5, ret, &reason) == 0;
+	       gg_mqtt_decode(&f, GG_MQTT_V5, ret, &reason) == 0 && ret->publish.topic.len &&
+	       ret->publish.topic.p[0] != '$';
 }
 
 static void replay_receiver(struct broker *b, struct gg_reader *r, struct message *m)
