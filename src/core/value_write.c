@@ -62,9 +62,9 @@ static bool plain_start(struct gg_str s)
 	if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' ||
 		c == '/')
 		return true;
-	bool digit = next >= '0' && next <= '9';
+	bool digit = next >= '0' && next <= '9', letter = (next | 32) >= 'a' && (next | 32) <= 'z';
 	return ((c == '-' || c == '+' || c == '.') && digit) || (c == '$' && next == '{') ||
-	       ((c == '-' || c == '+') && next == '.');
+	       ((c == '-' || c == '+') && (next == '.' || letter)); /* -inf: in quotes it would be a text */
 }
 
 static bool plain_inside(struct gg_str s, size_t i)
