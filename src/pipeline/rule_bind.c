@@ -12,7 +12,7 @@ static int more(void *items, uint32_t count, uint32_t *cap, size_t size)
 {
 	if (count < *cap)
 		return 0;
-	uint32_t bigger = *cap ? *cap * 2 : 8;
+	uint32_t bigger = *cap ? *cap * 2 : 2;
 	void **p = items;
 	void *moved = realloc(*p, bigger * size);
 	if (!moved)
@@ -77,12 +77,13 @@ static uint32_t slot_of(struct gg_ruleset *rs, uint32_t signal)
 static int watch(struct gg_ruleset *rs, uint32_t slot, uint32_t instance)
 {
 	struct watchers *w = &rs->watchers[slot];
-	for (uint32_t i = 0; i < w->count; i++)
-		if (w->items[i] == instance)
-			return 0;
-	if (more(&w->items, w->count, &w->cap, sizeof *w->items) < 0)
+	uint32_t i = 0;
+	while (i < w->count && w->items[i].instance != instance)
+		i++;
+	if (i == w->count && more(&w->items, w->count, &w->cap, sizeof *w->items) < 0)
 		return -ENOMEM;
-	w->items[w->count++] = instance;
+	w->items[i] = (struct watcher){1, 0, instance};
+	w->count += i == w->count;
 	return 0;
 }
 
