@@ -29,6 +29,7 @@ struct gg_history_signal {
 	/* the thread's own */
 	struct gg_roll_state state, fresh; /* as stored; as it will be after the transaction */
 	bool roll;                         /* there may be something to roll up */
+	struct gg_block_hint hint;
 	bool queued, new_row;           /* in the history's list to store; its row is in this transaction */
 	int64_t roll_at;                /* not before: late data are coming */
 	struct gg_history_signal *next; /* to store */

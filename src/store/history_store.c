@@ -239,7 +239,7 @@ static int store_block(struct gg_history *h, struct gg_history_signal *s, struct
 	status = gg_history_note_block(h, s, k);
 	gg_buf_clear(&h->packed);
 	if (status == 0)
-		status = gg_block_encode(h->coder, k, &h->packed);
+		status = gg_block_encode_hinted(h->coder, k, &s->hint, &h->packed);
 	if (status < 0)
 		return status;
 	gg_summary_block(&sum, k, 0, k->count);

@@ -117,6 +117,27 @@ void gg_history_close_blocks(struct gg_history *h, struct gg_history_signal *s)
 	}
 }
 
+/*
+ * With very many signals each sample finds its signal and its block outside the caches: those of the samples
+ * behind it are fetched meanwhile, one step of the chain after the other.
+ */
+static void fetch_ahead(const struct gg_history *h, const struct gg_batch *batch, uint32_t i)
+{
+	enum { SIGNAL = 24, BLOCK = 16, BYTES = 8 };
+	const struct gg_history_signal *s;
+	const struct gg_sample *x = batch->samples;
+	if (i + SIGNAL >= batch->count || x[i + SIGNAL].signal >= h->signals_cap)
+		return;
+	if ((s = h->signals[x[i + SIGNAL].signal]))
+		__builtin_prefetch(s);
+	if (x[i + BLOCK].signal < h->signals_cap && (s = h->signals[x[i + BLOCK].signal]) && s->open) {
+		__builtin_prefetch(s->open);
+		__builtin_prefetch((const char *)s->open + 64);
+	}
+	if (x[i + BYTES].signal < h->signals_cap && (s = h->signals[x[i + BYTES].signal]) && s->open)
+		__builtin_prefetch(s->open->bytes + s->open->used, 1);
+}
+
 /* Fills in a batch; a sample that finds no memory is counted. */
 static void take_batch(struct gg_history *h, const struct gg_record *r)
 {
@@ -124,6 +145,7 @@ static void take_batch(struct gg_history *h, const struct gg_record *r)
 	bool any_full = false;
 	for (uint32_t i = 0; i < r->batch->count; i++) {
 		const struct gg_sample *x = &r->batch->samples[i];
+		fetch_ahead(h, r->batch, i);
 		struct gg_history_signal *s = signal_at(h, x->signal);
 		if (!s) {
 			h->stats.unknown++;
