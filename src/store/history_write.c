@@ -21,6 +21,7 @@
 
 /* When rollups are behind, the next turn is that soon: half of the time goes to them. */
 static const int64_t hurry_ns = 200 * GG_NS_PER_MS;
+enum { AT_ONCE = 32 }; /* samples whose blocks are fetched together */
 
 /* ---- filling ---- */
 
@@ -117,25 +118,30 @@ void gg_history_close_blocks(struct gg_history *h, struct gg_history_signal *s)
 	}
 }
 
-/*
- * With very many signals each sample finds its signal and its block outside the caches: those of the samples
- * behind it are fetched meanwhile, one step of the chain after the other.
- */
-static void fetch_ahead(const struct gg_history *h, const struct gg_batch *batch, uint32_t i)
+static const struct gg_open_block *open_of(const struct gg_history *h, const struct gg_sample *x)
 {
-	enum { SIGNAL = 24, BLOCK = 16, BYTES = 8 };
-	const struct gg_history_signal *s;
-	const struct gg_sample *x = batch->samples;
-	if (i + SIGNAL >= batch->count || x[i + SIGNAL].signal >= h->signals_cap)
-		return;
-	if ((s = h->signals[x[i + SIGNAL].signal]))
-		__builtin_prefetch(s);
-	if (x[i + BLOCK].signal < h->signals_cap && (s = h->signals[x[i + BLOCK].signal]) && s->open) {
-		__builtin_prefetch(s->open);
-		__builtin_prefetch((const char *)s->open + 64);
-	}
-	if (x[i + BYTES].signal < h->signals_cap && (s = h->signals[x[i + BYTES].signal]) && s->open)
-		__builtin_prefetch(s->open->bytes + s->open->used, 1);
+	const struct gg_history_signal *s = x->signal < h->signals_cap ? h->signals[x->signal] : NULL;
+	return s ? s->open : NULL;
+}
+
+/*
+ * With very many signals each sample finds its signal and its block outside the caches. These of the next
+ * samples are fetched together, one step of the chain after the other, in place of waiting for each.
+ */
+static void fetch(const struct gg_history *h, const struct gg_sample *x, uint32_t count)
+{
+	const struct gg_open_block *b;
+	for (uint32_t i = 0; i < count; i++)
+		if (x[i].signal < h->signals_cap && h->signals[x[i].signal])
+			__builtin_prefetch(h->signals[x[i].signal]);
+	for (uint32_t i = 0; i < count; i++)
+		if ((b = open_of(h, &x[i]))) {
+			__builtin_prefetch(b, 1);
+			__builtin_prefetch(&b->used, 1);
+		}
+	for (uint32_t i = 0; i < count; i++)
+		if ((b = open_of(h, &x[i])))
+			__builtin_prefetch(b->bytes + b->used, 1);
 }
 
 /* Fills in a batch; a sample that finds no memory is counted. */
@@ -145,7 +151,8 @@ static void take_batch(struct gg_history *h, const struct gg_record *r)
 	bool any_full = false;
 	for (uint32_t i = 0; i < r->batch->count; i++) {
 		const struct gg_sample *x = &r->batch->samples[i];
-		fetch_ahead(h, r->batch, i);
+		if (i % AT_ONCE == 0)
+			fetch(h, x, r->batch->count - i < AT_ONCE ? r->batch->count - i : AT_ONCE);
 		struct gg_history_signal *s = signal_at(h, x->signal);
 		if (!s) {
 			h->stats.unknown++;
