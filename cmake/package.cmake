@@ -2,6 +2,20 @@
 # The package holds the gateway only (component "gateway"); the demo's pump hall is a component of its own.
 install(FILES README.md LICENSE SECURITY.md docs/third-party.md DESTINATION share/doc/ganglion COMPONENT gateway)
 install(FILES docs/demo.yaml DESTINATION share/doc/ganglion/examples COMPONENT gateway)
+# What shells complete, written by the program itself.
+if(NOT CMAKE_CROSSCOMPILING)
+	set(completions ${CMAKE_BINARY_DIR}/completions)
+	add_custom_command(OUTPUT ${completions}/ganglion ${completions}/_ganglion ${completions}/ganglion.fish
+		COMMAND ${CMAKE_COMMAND} -E make_directory ${completions}
+		COMMAND ganglion completion bash > ${completions}/ganglion
+		COMMAND ganglion completion zsh > ${completions}/_ganglion
+		COMMAND ganglion completion fish > ${completions}/ganglion.fish
+		DEPENDS ganglion)
+	add_custom_target(completions ALL DEPENDS ${completions}/ganglion)
+	install(FILES ${completions}/ganglion DESTINATION share/bash-completion/completions COMPONENT gateway)
+	install(FILES ${completions}/_ganglion DESTINATION share/zsh/vendor-completions COMPONENT gateway)
+	install(FILES ${completions}/ganglion.fish DESTINATION share/fish/vendor_completions.d COMPONENT gateway)
+endif()
 # systemd and the configuration have their places, whatever the prefix; only the package puts something there, or
 # cmake --install build/release --component system
 set(system COMPONENT system EXCLUDE_FROM_ALL)

@@ -107,15 +107,23 @@ async function showTrace(id, box) {
   }
 }
 
+// Today by the clock, else with the day.
+function moment(time) {
+  const t = new Date(time);
+  return t.toDateString() === new Date().toDateString()
+    ? t.toLocaleTimeString(undefined, { hour12: false }) : t.toLocaleString(undefined, { hour12: false });
+}
+
 function eventRow(event) {
   const row = make('li');
   row.dataset.id = event.id;
   const head = make('div', undefined, 'event-head');
-  const badge = make('span', event.severity, `badge ${event.state === 'acknowledged' ? 'acknowledged' : event.severity}`);
+  const badge = make('span', event.severity, `badge ${event.state === 'open' ? event.severity : 'acknowledged'}`);
   const open = make('button', undefined, 'open');
   open.setAttribute('aria-expanded', 'false');
-  const when = new Date(event.opened).toLocaleTimeString(undefined, { hour12: false });
-  const said = event.state === 'acknowledged' ? `, acknowledged by ${event.acknowledged_by}` : '';
+  const when = moment(event.opened);
+  const said = event.state === 'acknowledged' ? `, acknowledged by ${event.acknowledged_by}`
+    : event.state === 'cleared' ? `, cleared ${moment(event.cleared)}` : '';
   open.append(make('div', event.title || event.kind, 'what'),
     make('div', `${event.kind}${event.signal ? ` · ${event.signal}` : event.device ? ` · ${event.device}` : ''} · since ${when}${said}`, 'quiet'));
   if (event.message) open.append(make('div', event.message, 'message'));
@@ -165,6 +173,27 @@ function takeEvent(event) {
   else state.events.set(event.id, event);
   showEvents();
 }
+
+// Earlier ones: a page of what has cleared with each press, behind the one before.
+let before = null;
+
+async function readOlder() {
+  const button = $('older-events');
+  button.disabled = true;
+  try {
+    const page = await call('GET', `events?state=cleared&limit=50${before ? `&before=${before}` : ''}`);
+    $('past-events').append(...page.events.map(eventRow));
+    before = page.next;
+    button.textContent = 'Older events';
+    button.hidden = !before;
+    $('no-older').hidden = Boolean(before);
+  } catch (problem) {
+    button.textContent = `Older events: ${problem.message}`;
+  }
+  button.disabled = false;
+}
+
+$('older-events').addEventListener('click', readOlder);
 
 async function readEvents() {
   const { events } = await call('GET', 'events?state=active&limit=200');

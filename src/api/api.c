@@ -184,6 +184,22 @@ static int make_remote(struct gg_http_server **ret_server)
 	return make_server(ret_server, &remote);
 }
 
+static int prepare(const struct gg_config *fresh, struct gg_error *e)
+{
+	return gg_api_listen_prepare(&fresh->site.api, e);
+}
+
+static void done(const struct gg_config *fresh, bool applied)
+{
+	gg_api_listen_done(applied);
+	if (applied) {
+		gg_http_server_limit(remote, (unsigned)fresh->site.api.connections);
+		gg_http_server_limit(local, (unsigned)fresh->site.api.connections);
+	}
+}
+
+static const struct gg_gateway_tuner tuner = {prepare, done};
+
 int gg_api_start(const struct gg_site_api *options, struct gg_error *e)
 {
 	char address[320];
@@ -208,11 +224,19 @@ int gg_api_start(const struct gg_site_api *options, struct gg_error *e)
 		rc = gg_first_token(gg_gateway.data_dir, address, e);
 	if (rc < 0)
 		gg_api_stop();
+	else
+		gg_gateway_tune_with(&tuner);
 	return rc;
+}
+
+int gg_api_serve_take(int fd)
+{
+	return gg_http_server_adopt_take(remote, fd);
 }
 
 void gg_api_stop(void)
 {
+	gg_gateway_tune_with(NULL);
 	gg_api_cancel_work();
 	bool poured = gg_api_pour_stop();
 	gg_rates_stop();

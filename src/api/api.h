@@ -12,4 +12,8 @@
 int gg_api_start(const struct gg_site_api *options, struct gg_error *e);
 void gg_api_stop(void);
 
+/* Serves a connection that was made elsewhere as one from the network: for tests. Errors: as
+ * gg_http_server_adopt_take(). */
+int gg_api_serve_take(int fd);
+
 #endif

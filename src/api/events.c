@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Events: the book's newest, one with its trace, and what people do with them. */
+/*
+ * Events: pages of them, one with its trace, and what people do with them. The book has the newest and all
+ * that are open; where a page reaches behind it, a worker reads the rest from the catalog and both are
+ * merged.
+ */
 #include "gateway/events.h"
 #include "api/handlers.h"
+#include "core/work.h"
 #include "gateway/gateway.h"
 
 enum { LIMIT = 100, LIMIT_MOST = 1000 };
@@ -73,47 +78,156 @@ static bool fits(const struct filter *f, const struct gg_event_entry *e)
 	       text_fits(f->signal, e->signal);
 }
 
-void gg_api_events(struct gg_api_call *c)
+/* ---- a page ---- */
+
+struct page {
+	struct gg_api_call *c;
+	struct filter f;
+	struct gg_event_filter stored_filter;
+	struct gg_event_list stored;
+	int status;
+};
+
+static const struct gg_event_entry *next_of_book(const struct filter *f, const struct gg_event_entry *e)
 {
-	struct filter f = {0};
+	while (e && !fits(f, e))
+		e = e->older;
+	return e;
+}
+
+/* The next that is in the catalog only; one that is in both is told as the book has it. */
+static const struct gg_event_entry *next_stored(const struct gg_event_list *l, size_t *at)
+{
+	while (*at < l->count && gg_events_find(l->items[*at]->id))
+		(*at)++;
+	return *at < l->count ? l->items[*at] : NULL;
+}
+
+/* Both newest first. Where the catalog's page ended, there may be more behind it. */
+static void answer_page(struct gg_api_call *c, const struct filter *f, const struct gg_event_list *stored)
+{
 	struct gg_answer a;
-	uint64_t n = 0;
-	const struct gg_event_entry *e, *last = NULL;
-	if (!take_filter(c, &f))
-		return;
+	uint64_t n = 0, last = 0,
+		 floor = stored->count >= f->limit ? stored->items[stored->count - 1]->id : 0;
+	size_t at = 0;
+	const struct gg_event_entry *in_book = next_of_book(f, gg_events_newest());
+	const struct gg_event_entry *in_file = next_stored(stored, &at);
 	gg_answer_begin(&a);
 	gg_json_begin_object(&a.w);
 	gg_json_key(&a.w, GG_STR("events"));
 	gg_json_begin_array(&a.w);
-	for (e = gg_events_newest(); e && n < f.limit; e = e->older) {
-		if (!fits(&f, e))
-			continue;
+	for (; n < f->limit && (in_book || in_file); n++) {
+		bool book = in_book && (!in_file || in_book->id > in_file->id);
+		const struct gg_event_entry *e = book ? in_book : in_file;
+		if (e->id < floor)
+			break;
 		gg_json_begin_object(&a.w);
 		gg_event_json_brief(e, &a.w);
 		gg_json_end_object(&a.w);
-		last = e;
-		n++;
+		last = e->id;
+		if (book) {
+			in_book = next_of_book(f, e->older);
+		} else {
+			at++;
+			in_file = next_stored(stored, &at);
+		}
 	}
 	gg_json_end_array(&a.w);
-	if (e && last) {
+	/* What the book has may be all there is, unless it is known to have left out something older. */
+	bool behind = n == f->limit && gg_events_whole_above();
+	if (in_book || in_file || floor || behind) {
 		gg_json_key(&a.w, GG_STR("next"));
-		gg_json_uint(&a.w, last->id);
+		gg_json_uint(&a.w, last > floor && n == f->limit ? last : floor);
 	}
 	gg_json_end_object(&a.w);
 	gg_answer_send(c, 200, &a);
 }
 
-/* NULL when it was answered: there is none. */
-static const struct gg_event_entry *event_of(struct gg_api_call *c)
+static void read_stored(void *arg)
 {
-	uint64_t id = 0;
-	const struct gg_event_entry *e = NULL;
-	if (gg_parse_uint(c->parts[0], &id) == 0)
-		e = gg_events_find(id);
-	if (!e)
-		gg_api_problem(c, -ENOENT, "there is no event \"%.*s\"",
-			(int)gg_min_size(c->parts[0].len, 40), c->parts[0].p);
-	return e;
+	struct page *p = arg;
+	p->status = gg_events_stored(&p->stored_filter, &p->stored);
+}
+
+static void have_stored(void *arg)
+{
+	struct page *p = arg;
+	if (p->status < 0)
+		gg_api_problem(p->c, p->status, "the catalog can't be read: %s", strerror(-p->status));
+	else
+		answer_page(p->c, &p->f, &p->stored);
+	gg_event_list_done(&p->stored);
+}
+
+/* The book alone has the whole page. */
+static bool in_book(const struct filter *f)
+{
+	uint64_t n = 0, above = gg_events_whole_above();
+	for (const struct gg_event_entry *e = gg_events_newest(); e && e->id > above && n < f->limit;
+		e = e->older)
+		n += fits(f, e);
+	return above == 0 || n == f->limit;
+}
+
+void gg_api_events(struct gg_api_call *c)
+{
+	static const struct gg_event_list none;
+	struct filter found = {0}; /* not in the request's memory, which goes with a refusal */
+	if (!take_filter(c, &found))
+		return;
+	if (in_book(&found)) {
+		answer_page(c, &found, &none);
+		return;
+	}
+	struct page *p = GG_NEW(gg_http_arena(c->r), struct page);
+	if (!p) {
+		gg_api_problem(c, -ENOMEM, "out of memory");
+		return;
+	}
+	*p = (struct page){.c = c, .f = found};
+	const struct filter *f = &p->f;
+	p->stored_filter = (struct gg_event_filter){.before_id = f->before,
+		.state = f->state,
+		.least_severity = (int)f->at_least,
+		.kind = f->kind,
+		.device = f->device,
+		.signal = f->signal,
+		.from_ns = f->from,
+		.to_ns = f->to == INT64_MAX ? 0 : f->to,
+		.limit = f->limit,
+		.brief = true};
+	if (gg_work(gg_gateway.control, read_stored, have_stored, p) < 0)
+		gg_api_problem(c, -EAGAIN, "too much is under way: try again in a moment");
+}
+
+/* ---- one ---- */
+
+static bool id_of(const struct gg_api_call *c, uint64_t *ret_id)
+{
+	return gg_parse_uint(c->parts[0], ret_id) == 0 && *ret_id <= INT64_MAX;
+}
+
+static void no_such(struct gg_api_call *c)
+{
+	gg_api_problem(c, -ENOENT, "there is no event \"%.*s\"", (int)gg_min_size(c->parts[0].len, 40),
+		c->parts[0].p);
+}
+
+/* In *ret_stored when it is no longer in the book: for gg_event_entry_free(). NULL when it was answered. */
+static const struct gg_event_entry *event_of(struct gg_api_call *c, struct gg_event_entry **ret_stored)
+{
+	uint64_t id;
+	if (!id_of(c, &id)) {
+		no_such(c);
+		return NULL;
+	}
+	const struct gg_event_entry *e = gg_events_find(id);
+	int rc = e ? 0 : gg_events_stored_one(id, ret_stored);
+	if (rc == -ENOENT)
+		no_such(c);
+	else if (rc < 0)
+		gg_api_problem(c, rc, "the catalog can't be read: %s", strerror(-rc));
+	return e ? e : *ret_stored;
 }
 
 static void answer_event(struct gg_api_call *c, const struct gg_event_entry *e)
@@ -124,9 +238,16 @@ static void answer_event(struct gg_api_call *c, const struct gg_event_entry *e)
 	gg_answer_send(c, 200, &a);
 }
 
+static void free_stored(struct gg_event_entry **e)
+{
+	if (*e)
+		gg_event_entry_free(*e);
+}
+
 void gg_api_event(struct gg_api_call *c)
 {
-	const struct gg_event_entry *e = event_of(c);
+	struct gg_event_entry *stored GG_CLEANUP(free_stored) = NULL;
+	const struct gg_event_entry *e = event_of(c, &stored);
 	if (e)
 		answer_event(c, e);
 }
@@ -134,7 +255,8 @@ void gg_api_event(struct gg_api_call *c)
 void gg_api_event_acknowledge(struct gg_api_call *c)
 {
 	struct gg_in_field f = {.name = "comment", .type = GG_IN_STRING};
-	const struct gg_event_entry *e = event_of(c);
+	struct gg_event_entry *stored GG_CLEANUP(free_stored) = NULL;
+	const struct gg_event_entry *e = event_of(c, &stored);
 	if (!e || !gg_api_body(c, &f, 1))
 		return;
 	if (e->state == GG_EVENT_CLEARED) {
@@ -151,13 +273,14 @@ void gg_api_event_acknowledge(struct gg_api_call *c)
 void gg_api_event_comment(struct gg_api_call *c)
 {
 	struct gg_in_field f = {.name = "text", .type = GG_IN_STRING, .required = true};
-	const struct gg_event_entry *e = event_of(c);
+	struct gg_event_entry *stored GG_CLEANUP(free_stored) = NULL, *now GG_CLEANUP(free_stored) = NULL;
+	const struct gg_event_entry *e = event_of(c, &stored);
 	if (!e || !gg_api_body(c, &f, 1))
 		return;
 	int rc = f.text.len == 0 || f.text.len > 4000 ? -EINVAL
 						      : gg_events_comment(e->id, gg_str(c->who), f.text);
 	if (rc < 0)
 		gg_api_problem(c, rc, "text: expected 1 to 4,000 bytes");
-	else
+	else if ((e = event_of(c, &now))) /* a stored one is another now */
 		answer_event(c, e);
 }

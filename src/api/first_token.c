@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The first start. Nobody can be let in before somebody has a token, and a default password would let in
- * everybody; so the first start makes a token, says it once on the terminal (never in the log), and leaves it
- * in a file that only the owner can read, for starts without a terminal. The file goes when another token is
- * made.
+ * everybody; so the first start makes a token and leaves it in a file that only the owner can read. On a
+ * terminal it is also said, once; where standard error is kept (a service's log, a pipe) only the file's name
+ * is. The file goes when another token is made.
  */
 #include "api/tokens.h"
 #include "base/log.h"
@@ -31,6 +31,27 @@ static bool write_file(const char *path, const char *secret)
 	return ok;
 }
 
+static void tell(const char *secret, const char *address, const char *path)
+{
+	if (isatty(STDERR_FILENO)) {
+		dprintf(STDERR_FILENO,
+			"\nThis is the first start: the administrator's token is\n\n    %s\n\n"
+			"It opens the dashboard%s%s and the API. It is shown this once%s%s%s.\n\n",
+			secret, address[0] ? " at " : "", address,
+			path ? "; until you make another it is also in " : "", path ? path : "",
+			path ? ", for your eyes only" : "");
+	} else if (path) {
+		gg_log(GG_INFO, "api",
+			"this is the first start: the administrator's token is in a file, for its owner's "
+			"eyes only",
+			GG_S("file", path), GG_S("page", address));
+	} else {
+		gg_log(GG_ERROR, "api",
+			"this is the first start, and nobody could be told the administrator's token: "
+			"'ganglion key create' makes another, on this machine as the service's user");
+	}
+}
+
 int gg_first_token(const char *data_dir, const char *address, struct gg_error *e)
 {
 	char secret[GG_TOKEN_TEXT], path[4200];
@@ -46,12 +67,7 @@ int gg_first_token(const char *data_dir, const char *address, struct gg_error *e
 	if (!kept)
 		gg_log(GG_WARN, "api", "the first token could not be kept in its file, continuing without",
 			GG_S("file", path), GG_S("reason", strerror(errno)));
-	dprintf(STDERR_FILENO,
-		"\nThis is the first start: the administrator's token is\n\n    %s\n\n"
-		"It opens the dashboard%s%s and the API. It is shown this once%s%s%s.\n\n",
-		secret, address[0] ? " at " : "", address,
-		kept ? "; until you make another it is also in " : "", kept ? path : "",
-		kept ? ", for your eyes only" : "");
+	tell(secret, address, kept ? path : NULL);
 	OPENSSL_cleanse(secret, sizeof secret);
 	return 0;
 }

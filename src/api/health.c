@@ -39,6 +39,7 @@ void gg_api_readyz(struct gg_api_call *c)
 void gg_api_metrics(struct gg_api_call *c)
 {
 	struct gg_buf text GG_CLEANUP(gg_buf_done) = GG_BUF(METRICS_MAX);
+	gg_gateway_measure();
 	gg_metrics_write(&text);
 	if (text.error)
 		gg_http_problem(c->r, 503, "no memory for the metrics");

@@ -9,7 +9,7 @@ static struct {
 	struct gg_address plain, secure;
 	bool plain_waits, secure_waits; /* for a credential */
 	struct gg_http_server *interim; /* on loopback until then */
-	struct gg_tls *tls;
+	struct gg_tls *tls, *fresh_tls; /* fresh: of a configuration that is not in force yet */
 } here;
 
 static int open_at(
@@ -48,9 +48,8 @@ static int open_or_wait(
 	return rc < 0 ? gg_error_set(e, rc, "out of memory") : open_at(here.interim, &loopback, tls, e);
 }
 
-static int make_tls(struct gg_error *e)
+static int make_tls(const struct gg_site_api_tls *c, struct gg_tls **ret_tls, struct gg_error *e)
 {
-	const struct gg_site_api_tls *c = &here.l.options->tls;
 	char certificate[4200], key[4200];
 	struct gg_tls_options o = {.certificate = c->certificate,
 		.key = c->key,
@@ -67,7 +66,7 @@ static int make_tls(struct gg_error *e)
 		o.certificate = certificate;
 		o.key = key;
 	}
-	return gg_tls_server_new(&o, &here.tls, e);
+	return gg_tls_server_new(&o, ret_tls, e);
 }
 
 static int start_plain(bool fresh, char *address, size_t size, struct gg_error *e)
@@ -79,7 +78,7 @@ static int start_plain(bool fresh, char *address, size_t size, struct gg_error *
 	if (rc == 0)
 		rc = open_or_wait(&here.plain, NULL, fresh, &here.plain_waits, e);
 	if (rc < 0)
-		gg_error_prefix(e, "api.listen: ");
+		gg_error_prefix(e, "api.listen");
 	else
 		snprintf(address, size, "http://%s:%u/", here.plain_waits ? "127.0.0.1" : here.plain.host,
 			here.plain.port);
@@ -93,11 +92,11 @@ static int start_secure(bool fresh, char *address, size_t size, struct gg_error 
 		return 0;
 	int rc = gg_address_parse(gg_str(text), PORT_TLS, &here.secure, e);
 	if (rc == 0)
-		rc = make_tls(e);
+		rc = make_tls(&here.l.options->tls, &here.tls, e);
 	if (rc == 0)
 		rc = open_or_wait(&here.secure, here.tls, fresh, &here.secure_waits, e);
 	if (rc < 0)
-		gg_error_prefix(e, "api.tls: ");
+		gg_error_prefix(e, "api.tls");
 	else
 		snprintf(address, size, "https://%s:%u/", here.secure_waits ? "127.0.0.1" : here.secure.host,
 			here.secure.port);
@@ -147,6 +146,25 @@ static void open_all(void *arg, int64_t number)
 void gg_api_listen_open_all(void)
 {
 	gg_loop_post_sure(here.l.loop, open_all, NULL, 0);
+}
+
+int gg_api_listen_prepare(const struct gg_site_api *fresh, struct gg_error *e)
+{
+	int rc = here.tls ? make_tls(&fresh->tls, &here.fresh_tls, e) : 0;
+	if (rc == 0)
+		return 0;
+	gg_error_prefix(e, "api.tls");
+	e->code = -EINVAL; /* that a file is not there is the configuration's mistake */
+	return -EINVAL;
+}
+
+void gg_api_listen_done(bool applied)
+{
+	if (here.fresh_tls && applied)
+		gg_tls_replace_take(here.tls, here.fresh_tls);
+	else
+		gg_tls_unref(here.fresh_tls);
+	here.fresh_tls = NULL;
 }
 
 void gg_api_listen_stop(void)

@@ -29,6 +29,9 @@ int gg_api_listen_start(
 bool gg_api_listen_waits(void);
 /* A credential was shown: opens what had to wait, after this turn. */
 void gg_api_listen_open_all(void);
+/* A new configuration: prepares its certificate, then uses it for connections from then on or forgets it. */
+int gg_api_listen_prepare(const struct gg_site_api *fresh, struct gg_error *e);
+void gg_api_listen_done(bool applied);
 void gg_api_listen_stop(void);
 
 /* A self-signed certificate for this machine, made when the files are not there (certificate.c). */

@@ -17,7 +17,7 @@ struct gg_param {
 	const char *help;
 };
 
-enum { GG_ROUTE_PARAMS = 8 };
+enum { GG_ROUTE_PARAMS = 10 };
 
 struct gg_route {
 	const char *method, *pattern;

@@ -4,7 +4,7 @@
 
 #include <stdarg.h>
 
-static const struct gg_flag common[] = {{"json", GG_FLAG_SWITCH, NULL, "print JSON"},
+const struct gg_flag gg_common_flags[] = {{"json", GG_FLAG_SWITCH, NULL, "print JSON"},
 	{"quiet", GG_FLAG_SWITCH, NULL, "no progress, only results"},
 	{"help", GG_FLAG_SWITCH, NULL, "this help"}, {0}};
 
@@ -60,8 +60,9 @@ static void help_of(const struct gg_command *c)
 		printf("\n%s\n", c->details);
 	printf("\noptions:\n");
 	for (const struct gg_flag *f = c->flags; f && f->name; f++)
-		print_flag(f);
-	for (const struct gg_flag *f = common; f->name; f++)
+		if (f->help)
+			print_flag(f);
+	for (const struct gg_flag *f = gg_common_flags; f->name; f++)
 		print_flag(f);
 	if (c->examples)
 		printf("\nexamples:\n%s\n", c->examples);
@@ -117,7 +118,7 @@ static bool take_common(struct gg_args *args, struct gg_str name, bool *help)
 	args->json |= gg_str_is(name, "json");
 	args->quiet |= gg_str_is(name, "quiet");
 	*help |= gg_str_is(name, "help");
-	return find_flag(common, name) != SIZE_MAX;
+	return find_flag(gg_common_flags, name) != SIZE_MAX;
 }
 
 /* Takes argv[*i], which begins with "--"; moves *i past a value that follows. */

@@ -16,7 +16,7 @@ struct gg_flag {
 	const char *name; /* without the dashes */
 	enum gg_flag_type type;
 	const char *value; /* what stands for the value in help: "DIR" */
-	const char *help;
+	const char *help;  /* NULL: another name for one before, not listed */
 };
 
 enum { GG_MOST_FLAGS = 16, GG_MOST_WORDS = 4096 };
@@ -55,6 +55,9 @@ int gg_cli_verb(const struct gg_args *args, const struct gg_verb *verbs);
 /* All commands, ended by a row without name (commands.c). */
 extern const struct gg_command gg_commands[];
 
+/* Flags that every command has, ended by a row without name. */
+extern const struct gg_flag gg_common_flags[];
+
 int gg_cli_main(int argc, char **argv);
 /* The value of a flag, or NULL. */
 const char *gg_arg(const struct gg_args *args, const char *flag);
@@ -79,6 +82,7 @@ void gg_cli_progress_end(void);
  * returns an exit status; not 0 ends it. */
 int gg_cli_watch(double seconds, int (*draw)(void *arg, struct gg_buf *to), void *arg);
 
+int gg_cmd_completion(const struct gg_args *args);
 int gg_cmd_help(const struct gg_args *args);
 int gg_cmd_version(const struct gg_args *args);
 int gg_cmd_detect(const struct gg_args *args);

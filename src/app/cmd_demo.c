@@ -6,6 +6,7 @@
 #include "app/demo.h"
 #include "app/problems.h"
 #include "app/run_loop.h"
+#include "app/teller.h"
 #include "base/json.h"
 #include "gateway/gateway.h"
 
@@ -56,33 +57,37 @@ static void say_as_json(const char *page, const char *token)
 	gg_json_put_int(&w, "modbus_port", demo.ports[GG_DEMO_MODBUS]);
 	gg_json_put_int(&w, "site_pid", demo.site);
 	gg_json_end_object(&w);
-	puts(gg_buf_text(&out));
-	fflush(stdout);
+	gg_buf_char(&out, '\n');
+	gg_teller_say(gg_buf_view(&out));
 }
 
-static void say_what_to_see(void)
+static void say_what_to_see(struct gg_buf *out)
 {
 	if (demo.fresh)
-		printf("A hall with two pumps (Modbus) and three sensors (MQTT over TLS), much faster than "
-		       "life.\n"
-		       "  now             pump 1 runs, and the detector learns how its bearing's temperature "
-		       "behaves;\n"
-		       "                  nobody tells it a limit\n"
-		       "  in about %2.0f s   the temperature leaves its band: a critical event, and a rule "
-		       "starts "
-		       "pump 2,\n"
-		       "                  a moment before pump 1 fails; the pressure in the header "
-		       "recovers\n\n",
+		gg_buf_printf(out,
+			"A hall with two pumps (Modbus) and three sensors (MQTT over TLS), much faster than "
+			"life.\n"
+			"  now             pump 1 runs, and the detector learns how its bearing's "
+			"temperature "
+			"behaves;\n"
+			"                  nobody tells it a limit\n"
+			"  in about %2.0f s   the temperature leaves its band: a critical event, and a rule "
+			"starts "
+			"pump 2,\n"
+			"                  a moment before pump 1 fails; the pressure in the header "
+			"recovers\n\n",
 			seconds_to_anomaly());
 	else
-		printf("The hall goes on where it was; the events of last time are still there. To see the "
-		       "failure of the\n"
-		       "first half minute again, end this and remove %s.\n\n",
+		gg_buf_printf(out,
+			"The hall goes on where it was; the events of last time are still there. To see the "
+			"failure of the\n"
+			"first half minute again, end this and remove %s.\n\n",
 			demo.shown_dir);
 }
 
 static void say_ready(void)
 {
+	struct gg_buf out GG_CLEANUP(gg_buf_done) = GG_BUF(64 << 10);
 	char token[256] = "", page[300];
 	const char *listen = gg_gateway.config->site.api.listen;
 	snprintf(page, sizeof page, "http://%s/", listen && *listen ? listen : "127.0.0.1");
@@ -94,17 +99,17 @@ static void say_ready(void)
 	if (demo_args->quiet)
 		return;
 	const char *bold = gg_cli_colour() ? "\033[1m" : "", *plain = gg_cli_colour() ? "\033[0m" : "";
-	printf("\n%sGanglion is running.%s Ctrl-C ends everything.\n\n", bold, plain);
-	printf("  page     %s%s%s\n", bold, page, plain);
+	gg_buf_printf(&out, "\n%sGanglion is running.%s Ctrl-C ends everything.\n\n", bold, plain);
+	gg_buf_printf(&out, "  page     %s%s%s\n", bold, page, plain);
 	if (have)
-		printf("  token    %s%s%s   (administrator)\n", bold, token, plain);
+		gg_buf_printf(&out, "  token    %s%s%s   (administrator)\n", bold, token, plain);
 	else
-		printf("  token    the one you made\n");
-	printf("  look in  mosquitto_sub -p %u -t '#' -v\n", demo.ports[GG_DEMO_MQTT]);
-	printf("  change   %s/ganglion.yaml: taken over when it is saved\n", demo.shown_dir);
-	printf("  logs     %s/gateway.log, %s/site.log\n\n", demo.shown_dir, demo.shown_dir);
-	say_what_to_see();
-	fflush(stdout);
+		gg_buf_printf(&out, "  token    the one you made\n");
+	gg_buf_printf(&out, "  look in  mosquitto_sub -p %u -t '#' -v\n", demo.ports[GG_DEMO_MQTT]);
+	gg_buf_printf(&out, "  change   %s/ganglion.yaml: taken over when it is saved\n", demo.shown_dir);
+	gg_buf_printf(&out, "  logs     %s/gateway.log, %s/site.log\n\n", demo.shown_dir, demo.shown_dir);
+	say_what_to_see(&out);
+	gg_teller_say(gg_buf_view(&out));
 }
 
 static void tell_as_json(const struct gg_event_entry *event, const char *change)
@@ -116,8 +121,8 @@ static void tell_as_json(const struct gg_event_entry *event, const char *change)
 	gg_json_key(&w, GG_STR("event"));
 	gg_event_json(event, &w);
 	gg_json_end_object(&w);
-	puts(gg_buf_text(&out));
-	fflush(stdout);
+	gg_buf_char(&out, '\n');
+	gg_teller_say(gg_buf_view(&out));
 }
 
 static void tell_event(void *arg, const struct gg_event_entry *event, const char *change)
@@ -138,9 +143,10 @@ static void tell_event(void *arg, const struct gg_event_entry *event, const char
 	char clock[16] = "";
 	if (localtime_r(&seconds, &t))
 		strftime(clock, sizeof clock, "%H:%M:%S", &t);
-	printf("%s  %s%-11s%s  %s\n", clock, opened && colour ? colours[event->severity] : "",
+	struct gg_buf line GG_CLEANUP(gg_buf_done) = GG_BUF(8192);
+	gg_buf_printf(&line, "%s  %s%-11s%s  %s\n", clock, opened && colour ? colours[event->severity] : "",
 		opened ? gg_severity_name(event->severity) : "over", colour ? "\033[0m" : "", event->title);
-	fflush(stdout);
+	gg_teller_say(gg_buf_view(&line));
 }
 
 /* ---- the gateway is at work; it is about to end (the site outlives it, so that no device is lost) ---- */
@@ -224,9 +230,14 @@ int gg_cmd_demo(const struct gg_args *args)
 	if ((mkdir(demo.shown_dir, 0700) < 0 && errno != EEXIST) || !realpath(demo.shown_dir, dir))
 		return gg_cli_failed(args, "%s: %s", demo.shown_dir, strerror(errno));
 	demo.dir = dir;
-	if (run(args, &e) < 0)
-		return gg_cli_failed(args, "%s", gg_error_format(&e, text, sizeof text));
-	if (!args->json && !args->quiet)
-		printf("\nEnded. The next start with %s goes on from here.\n", demo.shown_dir);
-	return 0;
+	if (gg_teller_start() < 0)
+		return gg_cli_failed(args, "out of memory");
+	int rc = run(args, &e);
+	if (rc == 0 && !args->json && !args->quiet) {
+		snprintf(text, sizeof text, "\nEnded. The next start with %.512s goes on from here.\n",
+			demo.shown_dir);
+		gg_teller_say(gg_str(text));
+	}
+	gg_teller_end();
+	return rc < 0 ? gg_cli_failed(args, "%s", gg_error_format(&e, text, sizeof text)) : 0;
 }

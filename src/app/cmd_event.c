@@ -20,58 +20,62 @@ static void put_param(struct gg_buf *path, const char *name, const char *value)
 	gg_url_escape(path, gg_str(value));
 }
 
-static int put_time_param(const struct gg_args *args, struct gg_buf *path, const char *name)
+static int put_time_param(
+	const struct gg_args *args, struct gg_buf *path, const char *name, const char *param)
 {
 	char text[GG_TIME_TEXT];
 	int64_t ns;
-	if (!gg_arg(args, name))
+	const char *value = gg_arg(args, name);
+	if (!value)
 		return 0;
-	if (gg_when_parse(gg_str(gg_arg(args, name)), gg_clock_utc(&gg_clock_system), &ns) < 0)
+	if (gg_when_parse(gg_str(value), gg_clock_utc(&gg_clock_system), &ns) < 0)
 		return gg_cli_wrong(args,
 			"--%s: expected a time like 2026-03-01T12:00:00Z, or how long ago, like -1h", name);
 	gg_time_format(text, ns);
-	put_param(path, name, text);
+	put_param(path, param, text);
 	return 0;
 }
 
 static int list_path(const struct gg_args *args, struct gg_buf *path)
 {
 	const char *limit = gg_arg(args, "limit");
+	const char *before = gg_arg(args, "before");
 	uint64_t number;
+	if (before && (gg_parse_uint(gg_str(before), &number) < 0 || number < 1))
+		return gg_cli_wrong(
+			args, "--before: expected an event's id, as 'ganglion event list' shows it");
+	if (gg_arg(args, "since") && gg_arg(args, "from"))
+		return gg_cli_wrong(args, "--since and --from say the same: give one of them");
 	if (limit && (gg_parse_uint(gg_str(limit), &number) < 0 || number < 1 || number > 1000))
 		return gg_cli_wrong(args, "--limit: expected a number from 1 to 1000");
-	gg_buf_printf(path, "/api/v1/events?limit=%s", limit ? limit : "100");
+	gg_buf_printf(path, "/api/v1/events?limit=%s", limit ? limit : gg_arg(args, "all") ? "1000" : "100");
 	put_param(path, "state", gg_arg(args, "open") ? "active" : NULL);
 	put_param(path, "severity", gg_arg(args, "severity"));
 	put_param(path, "kind", gg_arg(args, "kind"));
 	put_param(path, "device", gg_arg(args, "device"));
-	int rc = put_time_param(args, path, "from");
-	return rc ? rc : put_time_param(args, path, "to");
+	put_param(path, "before", before);
+	int rc = put_time_param(args, path, "from", "from");
+	if (rc == 0)
+		rc = put_time_param(args, path, "since", "from");
+	return rc ? rc : put_time_param(args, path, "to", "to");
 }
 
-static void print_list(const struct gg_node *all)
+/* The events of a page, as cells or as JSON. */
+static void take_page(struct gg_table *t, struct gg_json_writer *w, const struct gg_node *all)
 {
-	static const struct gg_column columns[] = {{.title = "ID", .keep = true},
-		{.title = "SEVERITY", .keep = true}, {.title = "STATE", .keep = true},
-		{.title = "OPENED", .keep = true}, {.title = "TITLE"}};
-	struct gg_buf out GG_CLEANUP(gg_buf_done) = GG_BUF(OUT_MAX);
 	char time[GG_TIME_TEXT];
 	int64_t now = gg_clock_utc(&gg_clock_system);
-	struct gg_table t;
-	gg_table_init(&t, columns, GG_COUNT(columns));
 	for (const struct gg_node *n = all ? all->first : NULL; n; n = n->next) {
-		gg_table_cell(&t, gg_node_text(n, "id"));
-		gg_table_cell(&t, gg_node_text(n, "severity"));
-		gg_table_cell(&t, gg_node_text(n, "state"));
-		gg_table_cell(&t, gg_str(gg_when_short(time, gg_node_time(n, "opened"), now)));
-		gg_table_cell(&t, gg_node_text(n, "title"));
+		if (w) {
+			gg_node_write(n, w);
+			continue;
+		}
+		gg_table_cell(t, gg_node_text(n, "id"));
+		gg_table_cell(t, gg_node_text(n, "severity"));
+		gg_table_cell(t, gg_node_text(n, "state"));
+		gg_table_cell(t, gg_str(gg_when_short(time, gg_node_time(n, "opened"), now)));
+		gg_table_cell(t, gg_node_text(n, "title"));
 	}
-	if (gg_table_rows(&t))
-		gg_table_write(&t, gg_cli_table_width(), gg_cli_colour(), &out);
-	else
-		gg_buf_str(&out, GG_STR("no event\n"));
-	fputs(gg_buf_text(&out), stdout);
-	gg_table_done(&t);
 }
 
 /* ---- watching: a line for each change, oldest first ---- */
@@ -89,15 +93,7 @@ static void tell_change(const struct gg_args *args, const struct gg_node *n)
 	char time[GG_TIME_TEXT];
 	if (args->json) {
 		struct gg_json_writer w = gg_json_writer(&line);
-		gg_json_begin_object(&w);
-		for (const struct gg_node *m = n->first; m; m = m->next) {
-			gg_json_key(&w, m->key);
-			if (m->type == GG_JSON_NUMBER)
-				gg_json_raw(&w, m->text);
-			else
-				gg_json_string(&w, gg_node_scalar(m));
-		}
-		gg_json_end_object(&w);
+		gg_node_write(n, &w);
 	} else {
 		gg_time_format(time, gg_node_time(n, "opened"));
 		gg_buf_printf(&line, "%s  %s%-8.*s%s  %-12.*s  ", time, on, GG_STR_ARG(severity),
@@ -140,25 +136,86 @@ static int watch_events(const struct gg_args *args, struct gg_client *c, const c
 	return rc;
 }
 
+/* Page after page. *ret_next: where the next one begins, 0 at the end. */
+static int read_pages(const struct gg_args *args, struct gg_client *c, const char *path, struct gg_table *t,
+	struct gg_json_writer *w, uint64_t *ret_next)
+{
+	struct gg_buf at GG_CLEANUP(gg_buf_done) = GG_BUF(PATH_MAX_BYTES);
+	uint64_t next = 0;
+	int rc;
+	gg_buf_str(&at, gg_str(path));
+	do {
+		struct gg_reply r;
+		rc = gg_client_call(c, "GET", gg_buf_text(&at), GG_STR(""), NULL, &r);
+		const struct gg_node *more = rc == 0 ? gg_node_get(r.root, "next") : NULL;
+		next = 0;
+		if (rc == 0)
+			take_page(t, w, gg_node_get(r.root, "events"));
+		if (more)
+			gg_parse_uint(gg_node_scalar(more), &next);
+		gg_reply_done(&r);
+		gg_buf_clear(&at);
+		gg_buf_printf(&at, "%s&before=%llu", path, (unsigned long long)next);
+	} while (rc == 0 && next && gg_arg(args, "all"));
+	*ret_next = next;
+	return rc;
+}
+
+static int list_json(const struct gg_args *args, struct gg_client *c, const char *path)
+{
+	struct gg_buf out GG_CLEANUP(gg_buf_done) = GG_BUF(OUT_MAX);
+	struct gg_json_writer w = gg_json_writer(&out);
+	uint64_t next;
+	gg_json_begin_object(&w);
+	gg_json_key(&w, GG_STR("events"));
+	gg_json_begin_array(&w);
+	int rc = read_pages(args, c, path, NULL, &w, &next);
+	gg_json_end_array(&w);
+	if (next) {
+		gg_json_key(&w, GG_STR("next"));
+		gg_json_uint(&w, next);
+	}
+	gg_json_end_object(&w);
+	if (rc == 0 && out.error)
+		return gg_cli_failed(args, "there are too many: ask for less");
+	if (rc == 0)
+		puts(gg_buf_text(&out));
+	return rc;
+}
+
+static int list_table(const struct gg_args *args, struct gg_client *c, const char *path)
+{
+	static const struct gg_column columns[] = {{.title = "ID", .keep = true},
+		{.title = "SEVERITY", .keep = true}, {.title = "STATE", .keep = true},
+		{.title = "OPENED", .keep = true}, {.title = "TITLE"}};
+	struct gg_buf out GG_CLEANUP(gg_buf_done) = GG_BUF(OUT_MAX);
+	struct gg_table t;
+	uint64_t next;
+	gg_table_init(&t, columns, GG_COUNT(columns));
+	int rc = read_pages(args, c, path, &t, NULL, &next);
+	if (gg_table_rows(&t))
+		gg_table_write(&t, gg_cli_table_width(), gg_cli_colour(), &out);
+	else
+		gg_buf_str(&out, GG_STR("no event\n"));
+	if (rc == 0)
+		fputs(gg_buf_text(&out), stdout);
+	if (rc == 0 && next && !args->quiet)
+		fprintf(stderr, "there may be older ones: --before %llu, or --all\n",
+			(unsigned long long)next);
+	gg_table_done(&t);
+	return rc;
+}
+
 static int list(const struct gg_args *args)
 {
 	struct gg_buf path GG_CLEANUP(gg_buf_done) = GG_BUF(PATH_MAX_BYTES);
-	struct gg_reply r;
 	int rc = list_path(args, &path);
 	struct gg_client *c = rc == 0 ? gg_client_open(args) : NULL;
 	if (!c)
 		return rc ? rc : 1;
-	if (gg_arg(args, "watch")) {
-		rc = watch_events(args, c, gg_buf_text(&path));
-		gg_client_close(c);
-		return rc;
-	}
-	rc = gg_client_call(c, "GET", gg_buf_text(&path), GG_STR(""), NULL, &r);
-	if (rc == 0 && args->json)
-		fputs(gg_buf_text(&r.body), stdout);
-	else if (rc == 0)
-		print_list(gg_node_get(r.root, "events"));
-	gg_reply_done(&r);
+	rc = gg_arg(args, "watch") ? watch_events(args, c, gg_buf_text(&path))
+	     : args->json          ? list_json(args, c, gg_buf_text(&path))
+				   : list_table(args, c, gg_buf_text(&path));
 	gg_client_close(c);
 	return rc;
 }

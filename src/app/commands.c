@@ -49,9 +49,11 @@ static const struct gg_flag event_flags[] = {GG_CLIENT_FLAGS,
 	{"severity", GG_FLAG_TEXT, "S", "list: at least info, warning or critical"},
 	{"kind", GG_FLAG_TEXT, "KIND", "list: of this kind, such as rule or anomaly"},
 	{"device", GG_FLAG_TEXT, "ID", "list: about this device"},
-	{"from", GG_FLAG_TEXT, "TIME", "list: opened from then on"},
-	{"to", GG_FLAG_TEXT, "TIME", "list: opened before then"},
+	{"since", GG_FLAG_TEXT, "TIME", "list: opened from then on (--from says the same)"},
+	{"from", GG_FLAG_TEXT, "TIME", NULL}, {"to", GG_FLAG_TEXT, "TIME", "list: opened before then"},
+	{"before", GG_FLAG_TEXT, "ID", "list: older than this event: the next page"},
 	{"limit", GG_FLAG_TEXT, "N", "list: at most so many (default: 100)"},
+	{"all", GG_FLAG_SWITCH, NULL, "list: all pages there are"},
 	{"watch", GG_FLAG_SWITCH, NULL, "list: tell each change as it comes"}, {0}};
 
 static const struct gg_flag key_flags[] = {GG_CLIENT_FLAGS,
@@ -165,6 +167,7 @@ const struct gg_command gg_commands[] = {
 			   "\n" TIMES,
 		.examples = "  ganglion event list --open\n"
 			    "  ganglion event list --watch --severity warning\n"
+			    "  ganglion event list --all --since -7d --kind device-lost\n"
 			    "  ganglion event show 1764000000000000\n"
 			    "  ganglion event ack 1764000000000000 'on my way'",
 		.flags = event_flags,
@@ -263,6 +266,13 @@ const struct gg_command gg_commands[] = {
 			    "  ganglion doctor --json",
 		.flags = doctor_flags,
 		.run = gg_cmd_doctor},
+	{.name = "completion",
+		.summary = "Print what a shell needs to complete these commands",
+		.usage = "[bash | zsh | fish]",
+		.details = "The Debian package brings it along.",
+		.examples = "  ganglion completion bash > ~/.local/share/bash-completion/completions/ganglion\n"
+			    "  ganglion completion fish > ~/.config/fish/completions/ganglion.fish",
+		.run = gg_cmd_completion},
 	{.name = "version",
 		.summary = "Say which Ganglion this is",
 		.usage = "",

@@ -111,3 +111,23 @@ int64_t gg_node_time(const struct gg_node *n, const char *key)
 	struct gg_str text = gg_node_text(n, key);
 	return text.len && gg_time_parse(text, &ns) == 0 ? ns : 0;
 }
+
+void gg_node_write(const struct gg_node *n, struct gg_json_writer *w)
+{
+	if (n->type == GG_JSON_STRING) {
+		gg_json_string(w, n->text);
+		return;
+	}
+	if (n->type != GG_JSON_OBJECT && n->type != GG_JSON_ARRAY) {
+		gg_json_raw(w, n->type == GG_JSON_NULL ? GG_STR("null") : gg_node_scalar(n));
+		return;
+	}
+	bool object = n->type == GG_JSON_OBJECT;
+	object ? gg_json_begin_object(w) : gg_json_begin_array(w);
+	for (const struct gg_node *m = n->first; m; m = m->next) {
+		if (object)
+			gg_json_key(w, m->key);
+		gg_node_write(m, w);
+	}
+	object ? gg_json_end_object(w) : gg_json_end_array(w);
+}

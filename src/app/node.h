@@ -29,5 +29,7 @@ bool gg_node_true(const struct gg_node *n, const char *key);
 int64_t gg_node_time(const struct gg_node *n, const char *key);
 /* A scalar's text as above. */
 struct gg_str gg_node_scalar(const struct gg_node *n);
+/* As JSON again, without the node's own key. At most as deep as what was parsed. */
+void gg_node_write(const struct gg_node *n, struct gg_json_writer *w);
 
 #endif

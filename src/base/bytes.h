@@ -21,7 +21,9 @@ struct gg_writer {
 
 static inline struct gg_reader gg_reader(const void *data, size_t len)
 {
-	return (struct gg_reader){data, (const uint8_t *)data + len, false};
+	const uint8_t *p =
+		data ? data : (const uint8_t *)""; /* nothing may be NULL and 0, which has no end */
+	return (struct gg_reader){p, p + len, false};
 }
 
 static inline struct gg_writer gg_writer(void *data, size_t len)

@@ -70,40 +70,45 @@ static const char *const as_samples[] = {"as-samples", NULL};
 static const struct gg_option selection_options[] = {
 	GG_OPTION(struct gg_site_selection, name, KEY, .help = "A name"),
 	GG_OPTION(struct gg_site_selection, select, STRINGS, .def = "\"*\"", .example = "[badge-*/*]",
-		.help = "Patterns of the signals it is about"),
+		.flags = GG_LIVE, .help = "Patterns of the signals it is about"),
 	GG_OPTION(struct gg_site_selection, labels, MAP, GG_SUB(label_options, struct gg_label),
-		.help = "Labels that a signal's device must have"),
+		.flags = GG_LIVE, .help = "Labels that a signal's device must have"),
 	GG_OPTION(struct gg_site_selection, ages.samples_ns, DURATION, .name = "age", .def = "forever",
-		.min = "1min", .choices = forever, .help = "Samples that are older go"),
+		.min = "1min", .choices = forever, .flags = GG_LIVE, .help = "Samples that are older go"),
 	GG_OPTION(struct gg_site_selection, ages.seconds_ns, DURATION, .name = "seconds", .def = "as-samples",
-		.min = "1min", .choices = as_samples, .help = "Summaries of a second that are older go"),
+		.min = "1min", .choices = as_samples, .flags = GG_LIVE,
+		.help = "Summaries of a second that are older go"),
 	GG_OPTION(struct gg_site_selection, ages.minutes_ns, DURATION, .name = "minutes", .def = "as-samples",
-		.min = "1min", .choices = as_samples, .help = "Summaries of a minute that are older go"),
+		.min = "1min", .choices = as_samples, .flags = GG_LIVE,
+		.help = "Summaries of a minute that are older go"),
 	GG_OPTION(struct gg_site_selection, ages.hours_ns, DURATION, .name = "hours", .def = "as-samples",
-		.min = "1min", .choices = as_samples, .help = "Summaries of an hour that are older go"),
+		.min = "1min", .choices = as_samples, .flags = GG_LIVE,
+		.help = "Summaries of an hour that are older go"),
 	GG_OPTION(struct gg_site_selection, ages.days_ns, DURATION, .name = "days", .def = "as-samples",
-		.min = "1min", .choices = as_samples, .help = "Summaries of a day that are older go"),
+		.min = "1min", .choices = as_samples, .flags = GG_LIVE,
+		.help = "Summaries of a day that are older go"),
 	{0}};
 
 static const struct gg_option history_retention_options[] = {
 	GG_OPTION(struct gg_site_history_retention, size, SIZE, .def = "1GiB", .min = "1MiB",
-		.choices = unlimited, .help = "The oldest goes when this is reached"),
+		.choices = unlimited, .flags = GG_LIVE, .help = "The oldest goes when this is reached"),
 	GG_OPTION(struct gg_site_history_retention, ages.samples_ns, DURATION, .name = "age",
-		.def = "forever", .min = "1min", .choices = forever, .help = "Samples that are older go"),
+		.def = "forever", .min = "1min", .choices = forever, .flags = GG_LIVE,
+		.help = "Samples that are older go"),
 	GG_OPTION(struct gg_site_history_retention, ages.seconds_ns, DURATION, .name = "seconds",
-		.def = "as-samples", .min = "1min", .choices = as_samples,
+		.def = "as-samples", .min = "1min", .choices = as_samples, .flags = GG_LIVE,
 		.help = "Summaries of a second that are older go"),
 	GG_OPTION(struct gg_site_history_retention, ages.minutes_ns, DURATION, .name = "minutes",
-		.def = "as-samples", .min = "1min", .choices = as_samples,
+		.def = "as-samples", .min = "1min", .choices = as_samples, .flags = GG_LIVE,
 		.help = "Summaries of a minute that are older go"),
 	GG_OPTION(struct gg_site_history_retention, ages.hours_ns, DURATION, .name = "hours",
-		.def = "as-samples", .min = "1min", .choices = as_samples,
+		.def = "as-samples", .min = "1min", .choices = as_samples, .flags = GG_LIVE,
 		.help = "Summaries of an hour that are older go"),
 	GG_OPTION(struct gg_site_history_retention, ages.days_ns, DURATION, .name = "days",
-		.def = "as-samples", .min = "1min", .choices = as_samples,
+		.def = "as-samples", .min = "1min", .choices = as_samples, .flags = GG_LIVE,
 		.help = "Summaries of a day that are older go"),
 	GG_OPTION(struct gg_site_history_retention, selections, MAP,
-		GG_SUB(selection_options, struct gg_site_selection),
+		GG_SUB(selection_options, struct gg_site_selection), .flags = GG_LIVE,
 		.help = "Signals whose history lives shorter or longer; the first that fits counts"),
 	{0}};
 
@@ -114,6 +119,20 @@ static const struct gg_option history_options[] = {
 		.max = "1d", .help = "How much of a signal is compressed together"),
 	GG_OPTION(struct gg_site_history, retention, GROUP, .sub = history_retention_options,
 		.help = "How much is kept"),
+	{0}};
+
+static const struct gg_option events_retention_options[] = {
+	GG_OPTION(struct gg_site_events_retention, count, UINT, .def = "100000", .min = "100",
+		.max = "10000000", .choices = unlimited, .flags = GG_LIVE,
+		.help = "The oldest that are cleared go when there are more"),
+	GG_OPTION(struct gg_site_events_retention, age_ns, DURATION, .name = "age", .def = "400d",
+		.min = "1min", .choices = forever, .flags = GG_LIVE,
+		.help = "What has been cleared for longer goes"),
+	{0}};
+
+static const struct gg_option events_options[] = {
+	GG_OPTION(struct gg_site_events, retention, GROUP, .sub = events_retention_options,
+		.help = "How many are kept; what is not cleared always stays"),
 	{0}};
 
 static const struct gg_option tls_options[] = {
@@ -134,7 +153,7 @@ static const struct gg_option api_options[] = {GG_OPTION(struct gg_site_api, ena
 		.help = "Address and port for HTTP; an empty text turns it off. Beyond loopback use tls"),
 	GG_OPTION(struct gg_site_api, tls, GROUP, .sub = tls_options, .help = "HTTPS"),
 	GG_OPTION(struct gg_site_api, connections, UINT, .def = "1000", .min = "4", .max = "100000",
-		.help = "How many clients may be connected at once"),
+		.flags = GG_LIVE, .help = "How many clients may be connected at once"),
 	GG_OPTION(struct gg_site_api, origins, STRINGS, .flags = GG_LIVE,
 		.help = "Origins of other web pages that may call the API"),
 	{0}};
@@ -229,7 +248,7 @@ static const struct gg_option uplink_options[] = {
 
 const struct gg_option gg_site_options[] = {
 	GG_OPTION(struct gg_site, name, STRING, .name = "site", .def = "ganglion", .example = "pump-hall-3",
-		.help = "The gateway's name"),
+		.flags = GG_LIVE, .help = "The gateway's name"),
 	GG_OPTION(struct gg_site, data_dir, STRING, .flags = GG_FILE,
 		.help = "Folder for the journal, the history, the catalog and old configurations"),
 	GG_OPTION(struct gg_site, shards, UINT, .def = "auto", .min = "1", .max = "64", .choices = automatic,
@@ -240,6 +259,7 @@ const struct gg_option gg_site_options[] = {
 	GG_OPTION(struct gg_site, journal, GROUP, .sub = journal_options,
 		.help = "The log on disk of all that came in: what is in it survives power loss"),
 	GG_OPTION(struct gg_site, history, GROUP, .sub = history_options, .help = "Samples at rest"),
+	GG_OPTION(struct gg_site, events, GROUP, .sub = events_options, .help = "Events at rest"),
 	GG_OPTION(
 		struct gg_site, api, GROUP, .sub = api_options, .help = "HTTP: API, live stream, dashboard"),
 	GG_OPTION(struct gg_site, drivers, INSTANCES, GG_SUB(driver_options, struct gg_driver_common),

@@ -54,6 +54,15 @@ struct gg_site_history {
 	struct gg_site_history_retention retention;
 };
 
+struct gg_site_events_retention {
+	uint64_t count; /* 0 = no limit */
+	int64_t age_ns; /* 0 = no limit */
+};
+
+struct gg_site_events {
+	struct gg_site_events_retention retention;
+};
+
 struct gg_site_api_tls {
 	const char *listen; /* NULL = no TLS */
 	const char *certificate, *key, *client_ca;
@@ -135,6 +144,7 @@ struct gg_site {
 	struct gg_site_limits limits;
 	struct gg_site_journal journal;
 	struct gg_site_history history;
+	struct gg_site_events events;
 	struct gg_site_api api;
 	struct gg_instances drivers;
 	struct gg_many devices;   /* struct gg_site_device */

@@ -10,10 +10,11 @@
 
 #include <unistd.h>
 
-static bool same_at(const struct gg_config_changes *c, const char *section)
+static bool fits_at(const struct gg_config_changes *c, const char *section)
 {
 	for (size_t i = 0; i < c->count; i++)
-		if (strcmp(c->items[i].section, section) == 0 && c->items[i].kind != GG_CONFIG_SAME)
+		if (strcmp(c->items[i].section, section) == 0 && c->items[i].kind != GG_CONFIG_SAME &&
+			c->items[i].kind != GG_CONFIG_LIVE)
 			return false;
 	return true;
 }
@@ -21,11 +22,11 @@ static bool same_at(const struct gg_config_changes *c, const char *section)
 /* What can't change while we run; the answer names it. */
 static int check_fixed(const struct gg_config *old, const struct gg_config *fresh, struct gg_error *e)
 {
-	static const char *const fixed[] = {"site", "data_dir", "shards", "journal", "api"};
+	static const char *const fixed[] = {"data_dir", "shards", "journal", "history", "api"};
 	struct gg_config_changes changes = {0};
 	int rc = gg_config_compare(old, fresh, &changes);
 	for (size_t i = 0; i < GG_COUNT(fixed) && rc == 0; i++)
-		if (!same_at(&changes, fixed[i]))
+		if (!fits_at(&changes, fixed[i]))
 			rc = gg_error_set(e, -ENOTSUP,
 				"a change of '%s' needs a restart of the gateway: restart it with this "
 				"configuration",
@@ -121,7 +122,11 @@ int gg_gateway_apply(struct gg_config *fresh, const char *who, const char *why, 
 	struct gg_gateway *g = &gg_gateway;
 	int rc = check_fixed(g->config, fresh, e);
 	if (rc == 0)
+		rc = gg_gateway_tune_prepare(fresh, e);
+	if (rc == 0) {
 		rc = change(fresh, e);
+		gg_gateway_tune(g, fresh, rc == 0);
+	}
 	if (rc < 0) {
 		gg_config_free(fresh);
 		return rc;

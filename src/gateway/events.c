@@ -6,27 +6,29 @@
 #include "core/site.h"
 #include "gateway/events_store.h"
 #include "gateway/gateway.h"
+#include "gateway/reports.h"
 #include "pipeline/rule_call.h"
 
-enum { WATCHERS = 8, TITLE_MAX = 1024, MESSAGE_MAX = 4096 };
+enum { WATCHERS = 8 };
 
 static struct {
-	struct gg_map by_key; /* "kind\x1fkey" -> its latest entry, open or not */
-	struct gg_map by_id;  /* 8 bytes: id, and the latest alias */
-	struct gg_event_entry *untold;
+	struct gg_map by_key;                        /* "kind\x1fkey" -> its latest entry, open or not */
+	struct gg_map by_id;                         /* 8 bytes: id, and the latest alias */
+	struct gg_event_entry *untold, *untold_last; /* who has waited longest first */
 	struct gg_timer teller;
 	struct gg_event_entry *newest, *oldest;
+	struct gg_event_entry *cleared, *cleared_last; /* who was cleared first goes first */
 	size_t count, open_by_severity[3];
+	uint64_t whole_above; /* all events with a higher id are in memory */
 	struct {
 		gg_event_watcher *fn;
 		void *arg;
 	} watchers[WATCHERS];
 	size_t watcher_count;
-	struct gg_counter *opened[3], *lost;
-	_Atomic uint64_t last_id; /* any thread */
+	struct gg_counter *opened[3];
 } book;
 
-static const int64_t tell_every_ns = GG_NS_PER_S;
+static const int64_t tell_every_ns = GG_NS_PER_S, telling_ns = 5 * GG_NS_PER_MS;
 
 static const char *const severities[] = {"info", "warning", "critical"};
 static const char *const states[] = {"open", "acknowledged", "cleared"};
@@ -41,94 +43,9 @@ const char *gg_event_state_name(enum gg_event_state s)
 	return (size_t)s < GG_COUNT(states) ? states[s] : states[0];
 }
 
-/* ---- reports: from any thread to the control thread ---- */
-
-struct report {
-	uint64_t id;
-	struct gg_event_report r; /* its strings lie behind */
-	char bytes[];
-};
-
-static uint64_t next_id(void)
-{
-	uint64_t now = (uint64_t)(gg_clock_utc(&gg_clock_system) / GG_NS_PER_US);
-	uint64_t last = atomic_load(&book.last_id), id;
-	do {
-		id = now > last ? now : last + 1;
-	} while (!atomic_compare_exchange_weak(&book.last_id, &last, id));
-	return id;
-}
-
-static struct gg_str put(char **at, struct gg_str s)
-{
-	struct gg_str copy = gg_str_n(*at, s.len);
-	gg_str_copy(*at, s.len + 1, s);
-	*at += s.len + 1;
-	return copy;
-}
-
-static void take_report(void *arg, int64_t number);
-
-uint64_t gg_event(const struct gg_event_report *r)
-{
-	struct gg_str kind = gg_str(r->kind), title = r->title, message = r->message, trace = r->trace_json;
-	title.len = gg_min_size(title.len, TITLE_MAX);
-	message.len = gg_min_size(message.len, MESSAGE_MAX);
-	if (trace.len > GG_EVENT_TRACE_MAX)
-		trace.len = 0;
-	struct report *copy =
-		malloc(sizeof *copy + kind.len + r->key.len + title.len + message.len + trace.len + 5);
-	uint64_t id = next_id();
-	if (copy) {
-		char *at = copy->bytes;
-		*copy = (struct report){id, *r};
-		copy->r.kind = put(&at, kind).p;
-		copy->r.key = put(&at, r->key);
-		copy->r.title = put(&at, title);
-		copy->r.message = put(&at, message);
-		copy->r.trace_json = put(&at, trace);
-		if (!r->time_ns)
-			copy->r.time_ns = gg_clock_utc(&gg_clock_system);
-	}
-	if (!copy || gg_loop_post_lazy(gg_gateway.control, take_report, copy, 0) < 0) {
-		free(copy);
-		gg_count(gg_metric_counter("events_lost_total", NULL, "Events that could not be taken"), 1);
-		gg_log(GG_ERROR, "events", "an event could not be taken", GG_S("kind", r->kind),
-			GG_SV("title", title));
-		return 0;
-	}
-	return id;
-}
-
-struct step {
-	uint64_t event;
-	size_t len;
-	char json[];
-};
-
-static void take_step(void *arg, int64_t number);
-
-void gg_event_trace(uint64_t event, struct gg_str step_json)
-{
-	struct step *s = step_json.len <= GG_EVENT_TRACE_MAX ? malloc(sizeof *s + step_json.len + 1) : NULL;
-	if (!s)
-		return;
-	s->event = event;
-	s->len = step_json.len;
-	gg_str_copy(s->json, step_json.len + 1, step_json);
-	if (gg_loop_post_lazy(gg_gateway.control, take_step, s, 0) < 0)
-		free(s);
-}
-
 /* ---- the book ---- */
 
-static struct gg_str open_key(char *to, size_t size, const char *kind, struct gg_str key)
-{
-	int n = snprintf(to, size, "%s\x1f%.*s", kind, GG_STR_ARG(key));
-	return gg_str_n(to, gg_min_size((size_t)n, size - 1));
-}
-
-static void entry_free(struct gg_event_entry *e)
+void gg_event_entry_free(struct gg_event_entry *e)
 {
 	free(e->kind);
 	free(e->key);
@@ -158,42 +75,76 @@ static struct gg_str id_key(const uint64_t *id)
 	return gg_str_n(id, sizeof *id);
 }
 
+/* ---- who waits to be told, and who may go: lists through the entries ---- */
+
+static void put_untold(struct gg_event_entry *e)
+{
+	e->previous_untold = book.untold_last;
+	e->next_untold = NULL;
+	*(book.untold_last ? &book.untold_last->next_untold : &book.untold) = e;
+	book.untold_last = e;
+}
+
 static void forget_untold(struct gg_event_entry *e)
 {
-	struct gg_event_entry **at = &book.untold;
-	while (*at && *at != e)
-		at = &(*at)->next_untold;
-	if (*at)
-		*at = e->next_untold;
+	if (!e->untold)
+		return;
+	*(e->previous_untold ? &e->previous_untold->next_untold : &book.untold) = e->next_untold;
+	*(e->next_untold ? &e->next_untold->previous_untold : &book.untold_last) = e->previous_untold;
+	e->untold = NULL;
+}
+
+static void put_cleared(struct gg_event_entry *e)
+{
+	e->cleared_before = book.cleared_last;
+	e->cleared_after = NULL;
+	*(book.cleared_last ? &book.cleared_last->cleared_after : &book.cleared) = e;
+	book.cleared_last = e;
+}
+
+static void take_from_cleared(struct gg_event_entry *e)
+{
+	*(e->cleared_before ? &e->cleared_before->cleared_after : &book.cleared) = e->cleared_after;
+	*(e->cleared_after ? &e->cleared_after->cleared_before : &book.cleared_last) = e->cleared_before;
+}
+
+static struct gg_str key_of(const struct gg_event_entry *e, char *to, size_t size)
+{
+	return gg_report_key(to, size, e->kind, gg_str(e->key));
+}
+
+static void is_open_now(struct gg_event_entry *e)
+{
+	char text[GG_REPORT_KEY];
+	book.open_by_severity[e->severity]++;
+	gg_reports_opened(key_of(e, text, sizeof text));
+}
+
+static void is_cleared_now(struct gg_event_entry *e)
+{
+	char text[GG_REPORT_KEY];
+	book.open_by_severity[e->severity]--;
+	put_cleared(e);
+	gg_reports_cleared(key_of(e, text, sizeof text));
 }
 
 static void unlink_entry(struct gg_event_entry *e)
 {
-	char text[600];
-	struct gg_str key = open_key(text, sizeof text, e->kind, gg_str(e->key));
+	char text[GG_REPORT_KEY];
+	struct gg_str key = key_of(e, text, sizeof text);
 	if (gg_map_get_ptr(&book.by_key, key) == e)
 		gg_map_remove(&book.by_key, key);
 	gg_map_remove(&book.by_id, id_key(&e->id));
 	gg_map_remove(&book.by_id, id_key(&e->alias));
 	forget_untold(e);
+	if (e->state == GG_EVENT_CLEARED)
+		take_from_cleared(e);
 	*(e->newer ? &e->newer->older : &book.newest) = e->older;
 	*(e->older ? &e->older->newer : &book.oldest) = e->newer;
 	book.count--;
 }
 
-/* Makes room by forgetting the oldest that is cleared; the catalog still has it. */
-static void make_room(void)
-{
-	for (struct gg_event_entry *e = book.oldest; e && book.count >= GG_EVENTS_MOST; e = e->newer) {
-		if (e->state != GG_EVENT_CLEARED)
-			continue;
-		unlink_entry(e);
-		entry_free(e);
-		return;
-	}
-}
-
-static struct gg_event_entry *entry_new(const struct report *rep)
+static struct gg_event_entry *entry_new(const struct gg_report *rep)
 {
 	const struct gg_event_report *r = &rep->r;
 	const struct gg_signal_info *signal = gg_signal(r->signal);
@@ -211,7 +162,7 @@ static struct gg_event_entry *entry_new(const struct report *rep)
 	e->device = gg_str_dup(gg_device_id(signal && r->device == GG_NONE ? signal->device : r->device));
 	e->trace = GG_BUF(GG_EVENT_TRACE_MAX);
 	if (!e->kind || !e->key || !e->title || !e->message || !e->signal || !e->device) {
-		entry_free(e);
+		gg_event_entry_free(e);
 		return NULL;
 	}
 	return e;
@@ -228,22 +179,33 @@ static void add_step(struct gg_event_entry *e, struct gg_str json)
 
 static void tell(struct gg_event_entry *e, const char *change)
 {
+	forget_untold(e);
 	e->told_ns = gg_clock_monotonic(&gg_clock_system);
-	e->untold = NULL;
 	gg_events_store(e, change);
 	for (size_t i = 0; i < book.watcher_count; i++)
 		book.watchers[i].fn(book.watchers[i].arg, e, change);
 }
 
+static void tell_at_last(struct gg_event_entry *e)
+{
+	if (e && e->untold)
+		tell(e, e->untold);
+}
+
+static void tell_until(int64_t until_ns)
+{
+	gg_events_store_turn(true);
+	while (book.untold && gg_clock_monotonic(&gg_clock_system) < until_ns)
+		tell_at_last(book.untold);
+	gg_events_store_turn(false);
+}
+
+/* A part at a time: others want to be served in between. */
 static void tell_untold(struct gg_timer *t)
 {
-	struct gg_event_entry *list = GG_TAKE(book.untold);
-	(void)t;
-	while (list) {
-		struct gg_event_entry *e = list;
-		list = e->next_untold;
-		tell(e, e->untold);
-	}
+	tell_until(gg_clock_monotonic(&gg_clock_system) + telling_ns);
+	if (book.untold)
+		gg_timer_start(gg_gateway.control, t, 0, tell_untold);
 }
 
 static void changed(struct gg_event_entry *e, const char *change)
@@ -252,14 +214,30 @@ static void changed(struct gg_event_entry *e, const char *change)
 		tell(e, change);
 		return;
 	}
-	if (!e->untold) {
-		e->next_untold = book.untold;
-		book.untold = e;
-	}
+	if (!e->untold)
+		put_untold(e);
 	if (!e->untold || strcmp(change, "traced") != 0)
 		e->untold = change;
 	if (!book.teller.place)
 		gg_timer_start(gg_gateway.control, &book.teller, tell_every_ns, tell_untold);
+}
+
+static void forget(struct gg_event_entry *e)
+{
+	if (e->id > book.whole_above)
+		book.whole_above = e->id;
+	unlink_entry(e);
+	gg_event_entry_free(e);
+}
+
+/* Makes room by forgetting who was cleared first; the catalog still has it, as it is now. */
+static void make_room(void)
+{
+	struct gg_event_entry *e = book.cleared;
+	if (!e || book.count < GG_EVENTS_MOST)
+		return;
+	tell_at_last(e);
+	forget(e);
 }
 
 static void rename_alias(struct gg_event_entry *e, uint64_t id)
@@ -270,32 +248,25 @@ static void rename_alias(struct gg_event_entry *e, uint64_t id)
 	gg_map_put_ptr(&book.by_id, id_key(&e->alias), e);
 }
 
-/* The catalog knows one open event of a kind and key: the one before has to be told that it is over. */
-static void tell_end_of_last(struct gg_str key)
+static void open_event(const struct gg_report *rep, struct gg_str key)
 {
-	struct gg_event_entry *last = gg_map_get_ptr(&book.by_key, key);
-	if (!last || !last->untold)
-		return;
-	forget_untold(last);
-	tell(last, last->untold);
-}
-
-static void open_event(const struct report *rep, struct gg_str key)
-{
-	tell_end_of_last(key);
+	/* The catalog knows one open event of a kind and key: that the one before is over has to be told. */
+	tell_at_last(gg_map_get_ptr(&book.by_key, key));
 	make_room();
-	struct gg_event_entry *e = book.count < GG_EVENTS_MOST ? entry_new(rep) : NULL;
+	bool room = book.count < GG_EVENTS_MOST;
+	struct gg_event_entry *e = room ? entry_new(rep) : NULL;
 	if (!e || gg_map_put_ptr(&book.by_key, key, e) < 0) {
 		if (e)
-			entry_free(e);
-		gg_count(book.lost, 1);
+			gg_event_entry_free(e);
+		gg_reports_lost(room ? "memory" : "book", &rep->r);
 		return;
 	}
 	e->alias = e->id;
+	e->repeats = rep->more;
 	gg_map_put_ptr(&book.by_id, id_key(&e->id), e);
 	add_step(e, rep->r.trace_json);
 	link_newest(e);
-	book.open_by_severity[e->severity]++;
+	is_open_now(e);
 	gg_count(book.opened[e->severity], 1);
 	changed(e, "opened");
 }
@@ -316,42 +287,41 @@ static void renew_texts(struct gg_event_entry *e, const struct gg_event_report *
 	renew_text(&e->message, r->message);
 }
 
-static void reopen_event(struct gg_event_entry *e, const struct report *rep)
+static void reopen_event(struct gg_event_entry *e, const struct gg_report *rep)
 {
 	rename_alias(e, rep->id);
 	renew_texts(e, &rep->r);
 	e->state = GG_EVENT_OPEN;
 	e->cleared_ns = 0;
-	e->repeats++;
-	book.open_by_severity[e->severity]++;
+	e->repeats += 1 + rep->more;
+	take_from_cleared(e);
+	is_open_now(e);
 	add_step(e, rep->r.trace_json);
 	changed(e, "opened");
 }
 
 static void clear_event(struct gg_event_entry *e, const struct gg_event_report *r)
 {
-	book.open_by_severity[e->severity]--;
+	is_cleared_now(e);
 	e->state = GG_EVENT_CLEARED;
 	e->cleared_ns = r->time_ns;
 	add_step(e, r->trace_json);
 	changed(e, "cleared");
 }
 
-static void repeat_event(struct gg_event_entry *e, const struct report *rep)
+static void repeat_event(struct gg_event_entry *e, const struct gg_report *rep)
 {
-	e->repeats++;
+	e->repeats += 1 + rep->more;
 	rename_alias(e, rep->id);
 	renew_texts(e, &rep->r);
 }
 
-static void take_report(void *arg, int64_t number)
+void gg_book_take(const struct gg_report *rep)
 {
-	struct report *rep = arg;
-	char text[600];
-	struct gg_str key = open_key(text, sizeof text, rep->r.kind, rep->r.key);
+	char text[GG_REPORT_KEY];
+	struct gg_str key = gg_report_key(text, sizeof text, rep->r.kind, rep->r.key);
 	struct gg_event_entry *e = gg_map_get_ptr(&book.by_key, key);
 	bool open = e && e->state != GG_EVENT_CLEARED;
-	(void)number;
 	if (rep->r.clear && open)
 		clear_event(e, &rep->r);
 	else if (!rep->r.clear && open)
@@ -362,7 +332,6 @@ static void take_report(void *arg, int64_t number)
 		open_event(rep, key);
 	if (rep->r.clear == open) /* a repetition is none to act upon */
 		gg_events_tell_rules(&rep->r);
-	free(rep);
 }
 
 static struct gg_event_entry *find(uint64_t id)
@@ -370,16 +339,18 @@ static struct gg_event_entry *find(uint64_t id)
 	return gg_map_get_ptr(&book.by_id, id_key(&id));
 }
 
-static void take_step(void *arg, int64_t number)
+void gg_book_step(uint64_t event, struct gg_str json)
 {
-	struct step *s = arg;
-	struct gg_event_entry *e = find(s->event);
-	(void)number;
-	if (e) {
-		add_step(e, gg_str_n(s->json, s->len));
-		changed(e, "traced");
-	}
-	free(s);
+	struct gg_event_entry *e = find(event);
+	if (!e)
+		return;
+	add_step(e, json);
+	changed(e, "traced");
+}
+
+void gg_book_turn(bool begins)
+{
+	gg_events_store_turn(begins);
 }
 
 /* ---- what people do ---- */
@@ -398,21 +369,40 @@ int gg_events_acknowledge(uint64_t id, struct gg_str by)
 	return 0;
 }
 
-int gg_events_comment(uint64_t id, struct gg_str by, struct gg_str text)
+static int put_comment(struct gg_buf *to, struct gg_str by, struct gg_str text)
 {
-	struct gg_buf step GG_CLEANUP(gg_buf_done) = GG_BUF(8192);
-	struct gg_json_writer w = gg_json_writer(&step);
-	struct gg_event_entry *e = find(id);
-	if (!e)
-		return -ENOENT;
+	struct gg_json_writer w = gg_json_writer(to);
 	gg_json_begin_object(&w);
 	gg_json_put_str(&w, "step", GG_STR("comment"));
 	gg_json_put_str(&w, "by", by);
 	gg_json_put_str(&w, "text", text);
 	gg_json_put_time(&w, "time", gg_clock_utc(&gg_clock_system));
 	gg_json_end_object(&w);
-	if (step.error)
-		return step.error;
+	return to->error;
+}
+
+/* Of an event that is no longer in memory. */
+static int comment_stored(uint64_t id, struct gg_str step)
+{
+	struct gg_event_entry *e;
+	int rc = gg_events_stored_one(id, &e);
+	if (rc < 0)
+		return rc;
+	add_step(e, step);
+	gg_events_store(e, "commented");
+	gg_event_entry_free(e);
+	return 0;
+}
+
+int gg_events_comment(uint64_t id, struct gg_str by, struct gg_str text)
+{
+	struct gg_buf step GG_CLEANUP(gg_buf_done) = GG_BUF(8192);
+	struct gg_event_entry *e = find(id);
+	int rc = put_comment(&step, by, text);
+	if (rc < 0)
+		return rc;
+	if (!e)
+		return comment_stored(id, gg_buf_view(&step));
 	add_step(e, gg_buf_view(&step));
 	changed(e, "commented");
 	return 0;
@@ -432,8 +422,9 @@ const struct gg_event_entry *gg_events_find(uint64_t id)
 
 uint64_t gg_events_open_id(const char *kind, struct gg_str key)
 {
-	char text[600];
-	const struct gg_event_entry *e = gg_map_get_ptr(&book.by_key, open_key(text, sizeof text, kind, key));
+	char text[GG_REPORT_KEY];
+	const struct gg_event_entry *e =
+		gg_map_get_ptr(&book.by_key, gg_report_key(text, sizeof text, kind, key));
 	return e && e->state != GG_EVENT_CLEARED ? e->id : 0;
 }
 
@@ -548,21 +539,33 @@ void gg_event_json(const struct gg_event_entry *e, struct gg_json_writer *w)
 /* An event of the run before, from the catalog: oldest first. */
 static void take_stored(void *arg, struct gg_event_entry *e)
 {
-	char text[600];
+	char text[GG_REPORT_KEY];
 	(void)arg;
 	link_newest(e);
 	e->alias = e->id;
 	gg_map_put_ptr(&book.by_id, id_key(&e->id), e);
-	gg_map_put_ptr(&book.by_key, open_key(text, sizeof text, e->kind, gg_str(e->key)), e);
-	if (e->id > atomic_load(&book.last_id))
-		atomic_store(&book.last_id, e->id);
+	gg_map_put_ptr(&book.by_key, key_of(e, text, sizeof text), e);
+	gg_reports_after(e->id);
+	if (e->state == GG_EVENT_CLEARED)
+		put_cleared(e);
 	if (e->state == GG_EVENT_CLEARED)
 		return;
-	book.open_by_severity[e->severity]++;
+	is_open_now(e);
 	if (strcmp(e->kind, "action-failed") == 0)
 		gg_rule_call_failed_before(gg_str(e->key));
 	if (strcmp(e->kind, "signals-limit") == 0)
 		gg_gateway_was_limited(gg_str(e->key));
+}
+
+uint64_t gg_events_whole_above(void)
+{
+	return book.whole_above;
+}
+
+void gg_events_forget(int64_t before_ns, uint64_t most)
+{
+	while (book.cleared && (book.cleared->cleared_ns < before_ns || book.count > most))
+		forget(book.cleared);
 }
 
 int gg_events_start(void)
@@ -572,21 +575,25 @@ int gg_events_start(void)
 		snprintf(label, sizeof label, "severity=\"%s\"", severities[i]);
 		book.opened[i] = gg_metric_counter("events_opened_total", label, "Events opened");
 	}
-	book.lost = gg_metric_counter("events_lost_total", NULL, "Events that could not be taken");
-	return gg_events_load(take_stored, NULL);
+	int rc = gg_events_load(take_stored, NULL, &book.whole_above);
+	if (rc == 0)
+		gg_reports_start();
+	return rc;
 }
 
 void gg_events_stop(void)
 {
+	gg_reports_stop();
 	gg_timer_stop(&book.teller);
-	tell_untold(&book.teller);
+	tell_until(INT64_MAX);
 	while (book.newest) {
 		struct gg_event_entry *e = book.newest;
 		unlink_entry(e);
-		entry_free(e);
+		gg_event_entry_free(e);
 	}
 	gg_map_done(&book.by_key);
 	gg_map_done(&book.by_id);
 	book.watcher_count = 0;
+	book.whole_above = 0;
 	memset(book.open_by_severity, 0, sizeof book.open_by_severity);
 }

@@ -31,7 +31,8 @@ struct gg_event_entry {
 	uint64_t alias;                                 /* the id of its latest report */
 	int64_t told_ns;                                /* monotonic: stored and told last */
 	const char *untold;                             /* the latest change that was not; NULL = none */
-	struct gg_event_entry *next_untold;
+	struct gg_event_entry *next_untold, *previous_untold;
+	struct gg_event_entry *cleared_before, *cleared_after; /* of those that are cleared */
 	struct gg_event_entry *older, *newer;
 };
 
@@ -46,6 +47,10 @@ int gg_events_watch(gg_event_watcher *fn, void *arg);
 /* The newest; walk with ->older. */
 const struct gg_event_entry *gg_events_newest(void);
 const struct gg_event_entry *gg_events_find(uint64_t id);
+/* All events with a higher id are in memory; others may be in the catalog only. */
+uint64_t gg_events_whole_above(void);
+/* Forgets those that were cleared before then, and the first cleared while there are more than most. */
+void gg_events_forget(int64_t before_ns, uint64_t most);
 /* The one of that kind and key that is not cleared; 0: none. */
 uint64_t gg_events_open_id(const char *kind, struct gg_str key);
 /* Clears the events of rules, and of their actions, that are no more. */
@@ -60,6 +65,27 @@ const char *gg_severity_name(enum gg_severity s);
 void gg_event_json_brief(const struct gg_event_entry *e, struct gg_json_writer *w);
 /* The whole event as an object. */
 void gg_event_json(const struct gg_event_entry *e, struct gg_json_writer *w);
+
+/* ---- those of the catalog (events_store.c). Thread: any ---- */
+
+struct gg_event_list {
+	struct gg_event_entry **items;
+	size_t count, cap;
+	bool failed;
+};
+
+/* Newest first. *ret_list is for gg_event_list_done(). */
+int gg_events_stored(const struct gg_event_filter *f, struct gg_event_list *ret_list);
+void gg_event_list_done(struct gg_event_list *l);
+/* -ENOENT; *ret_entry is for gg_event_entry_free(). */
+int gg_events_stored_one(uint64_t id, struct gg_event_entry **ret_entry);
+void gg_event_entry_free(struct gg_event_entry *e);
+
+/* ---- what is old (events_old.c). Thread: control ---- */
+
+/* Forgets in the background what the configuration says is old, now and then. */
+void gg_events_old_start(void);
+void gg_events_old_stop(void);
 
 /* ---- devices' health (health.c). Thread: any ---- */
 

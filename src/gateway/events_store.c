@@ -54,13 +54,21 @@ void gg_events_store(const struct gg_event_entry *e, const char *change)
 		to_journal(e);
 }
 
-/* ---- from the catalog, at start ---- */
+void gg_events_store_turn(bool begins)
+{
+	if (!gg_gateway.catalog)
+		return;
+	if (begins) {
+		gg_catalog_together(gg_gateway.catalog);
+		return;
+	}
+	int rc = gg_catalog_together_end(gg_gateway.catalog);
+	if (rc < 0)
+		gg_log(GG_WARN, "events", "events could not be kept in the catalog, continuing without",
+			GG_S("reason", strerror(-rc)));
+}
 
-/* Newest first, as the catalog hands them out. */
-struct loading {
-	struct gg_event_entry **items;
-	size_t count, cap;
-};
+/* ---- from the catalog ---- */
 
 static struct gg_event_entry *entry_of(const struct gg_event_row *r)
 {
@@ -84,40 +92,92 @@ static struct gg_event_entry *entry_of(const struct gg_event_row *r)
 		.trace = GG_BUF(GG_EVENT_TRACE_MAX)};
 	if (r->trace_json.len > 2)
 		gg_buf_add(&e->trace, r->trace_json.p + 1, r->trace_json.len - 2); /* without the brackets */
-	return e;
+	if (e->kind && e->key && e->title && e->message && e->device && e->signal)
+		return e;
+	gg_event_entry_free(e);
+	return NULL;
 }
 
 static void take_row(void *arg, const struct gg_event_row *r)
 {
-	struct loading *l = arg;
+	struct gg_event_list *l = arg;
 	if (l->count == l->cap) {
 		size_t cap = l->cap ? l->cap * 2 : 256;
 		struct gg_event_entry **items = realloc(l->items, cap * sizeof(struct gg_event_entry *));
-		if (!items)
+		if (!items) {
+			l->failed = true;
 			return;
+		}
 		l->items = items;
 		l->cap = cap;
 	}
 	struct gg_event_entry *e = entry_of(r);
 	if (e)
 		l->items[l->count++] = e;
+	else
+		l->failed = true;
 }
 
-int gg_events_load(void (*each)(void *arg, struct gg_event_entry *e), void *arg)
+int gg_events_stored(const struct gg_event_filter *f, struct gg_event_list *ret_list)
 {
-	const struct gg_event_filter open = {.state = -2, .limit = GG_EVENTS_MOST - LOADED_MOST};
-	const struct gg_event_filter cleared = {.state = GG_EVENT_CLEARED, .limit = LOADED_MOST};
-	struct loading a = {0}, b = {0};
-	int rc = gg_catalog_events(gg_gateway.catalog, &open, take_row, &a);
+	struct gg_event_list list = {0};
+	int rc = gg_catalog_events(gg_gateway.catalog, f, take_row, &list);
+	if (rc == 0 && list.failed)
+		rc = -ENOMEM;
+	if (rc < 0)
+		gg_event_list_done(&list);
+	else
+		*ret_list = list;
+	return rc;
+}
+
+int gg_events_stored_one(uint64_t id, struct gg_event_entry **ret_entry)
+{
+	struct gg_event_list list = {0};
+	int rc = gg_catalog_event(gg_gateway.catalog, id, take_row, &list);
+	if (rc == 0 && list.failed)
+		rc = -ENOMEM;
 	if (rc == 0)
-		rc = gg_catalog_events(gg_gateway.catalog, &cleared, take_row, &b);
-	while (a.count + b.count) { /* the older of the two last */
-		struct loading *l =
+		*ret_entry = list.items[--list.count];
+	gg_event_list_done(&list);
+	return rc;
+}
+
+void gg_event_list_done(struct gg_event_list *l)
+{
+	for (size_t i = 0; i < l->count; i++)
+		gg_event_entry_free(l->items[i]);
+	free(l->items);
+	*l = (struct gg_event_list){0};
+}
+
+/* ---- at start ---- */
+
+/* Above which id nothing was left out; newest first, so the last is the oldest that was taken. */
+static uint64_t whole_above(const struct gg_event_list *l, size_t limit)
+{
+	return l->count && l->count >= limit ? l->items[l->count - 1]->id - 1 : 0;
+}
+
+int gg_events_load(void (*each)(void *arg, struct gg_event_entry *e), void *arg, uint64_t *ret_whole_above)
+{
+	const struct gg_event_filter open = {.state = -2, .limit = GG_EVENTS_MOST};
+	struct gg_event_filter cleared = {.state = GG_EVENT_CLEARED};
+	struct gg_event_list a = {0}, b = {0};
+	int rc = gg_events_stored(&open, &a);
+	cleared.limit = gg_min_size(LOADED_MOST, GG_EVENTS_MOST - gg_min_size(a.count, GG_EVENTS_MOST - 1));
+	if (rc == 0)
+		rc = gg_events_stored(&cleared, &b);
+	uint64_t of_open = whole_above(&a, open.limit), of_cleared = whole_above(&b, cleared.limit);
+	if (rc == 0)
+		*ret_whole_above = of_open > of_cleared ? of_open : of_cleared;
+	while (rc == 0 && a.count + b.count) { /* the older of the two last */
+		struct gg_event_list *l =
 			!a.count || (b.count && b.items[b.count - 1]->id < a.items[a.count - 1]->id) ? &b
 												     : &a;
 		each(arg, l->items[--l->count]);
 	}
-	free(a.items);
-	free(b.items);
+	gg_event_list_done(&a);
+	gg_event_list_done(&b);
 	return rc;
 }

@@ -12,6 +12,7 @@
 #include "store/journal.h"
 
 #include <fcntl.h>
+#include <openssl/crypto.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -101,10 +102,18 @@ static int start_threads(struct gg_gateway *g, struct gg_error *e)
 	return rc < 0 ? gg_error_set(e, rc, "threads: %s", strerror(-rc)) : 0;
 }
 
+/* OpenSSL starts with its first use, and crashes with the next when it found no memory. */
+static int start_crypto(struct gg_error *e)
+{
+	return OSSL_LIB_CTX_get0_global_default() ? 0 : gg_error_set(e, -ENOMEM, "OpenSSL: out of memory");
+}
+
 static int start_all(struct gg_gateway *g, struct gg_error *e)
 {
 	struct gg_plan *plans[GG_MOST_SHARDS] = {0};
-	int rc = lock_data(g, e);
+	int rc = start_crypto(e);
+	if (rc == 0)
+		rc = lock_data(g, e);
 	if (rc == 0)
 		rc = make_loops(g, e);
 	set_limits(&g->config->site);
@@ -131,6 +140,8 @@ static int start_all(struct gg_gateway *g, struct gg_error *e)
 	}
 	if (rc == 0)
 		rc = gg_instances_start(g->config, e);
+	if (rc == 0)
+		gg_events_old_start();
 	return rc;
 }
 
@@ -143,7 +154,7 @@ int gg_gateway_start(const struct gg_gateway_options *o, struct gg_error *e)
 	g->data_dir = gg_str_dup(gg_str(o->data_dir));
 	g->started_ns = gg_gateway_utc();
 	g->generation = 1;
-	g->site = gg_str_dup(gg_str(g->config->site.name));
+	atomic_store(&g->site, gg_str_dup(gg_str(g->config->site.name)));
 	int rc = g->data_dir && g->site ? start_all(g, e) : gg_error_set(e, -ENOMEM, "out of memory");
 	if (rc < 0) {
 		gg_gateway_stop();
@@ -176,6 +187,7 @@ void gg_gateway_stop(void)
 {
 	struct gg_gateway *g = &gg_gateway;
 	g->ready = false;
+	gg_events_old_stop();
 	gg_instances_stop();
 	gg_shards_stop(g);
 	end_loop(g->io);
@@ -193,6 +205,7 @@ void gg_gateway_stop(void)
 		close(g->lock_fd);
 	free(g->config_path);
 	free(g->data_dir);
-	free(g->site);
+	free(atomic_load(&g->site));
+	gg_gateway_tune_end();
 	*g = (struct gg_gateway){.lock_fd = -1};
 }

@@ -22,10 +22,11 @@ enum { GG_MOST_SHARDS = 64 };
 
 struct gg_gateway {
 	struct gg_config *config;
-	uint64_t revision;     /* on disk */
-	uint64_t generation;   /* counts the configurations this process has had */
-	char *config_path;     /* NULL: built-in defaults */
-	char *data_dir, *site; /* site: its name; another one needs a restart */
+	uint64_t revision;   /* on disk */
+	uint64_t generation; /* counts the configurations this process has had */
+	char *config_path;   /* NULL: built-in defaults */
+	char *data_dir;
+	_Atomic(char *) site; /* its name; read by any thread, one that was stays readable */
 	int lock_fd;
 	struct gg_loop *control, *io, *north;
 	struct gg_shard *shards[GG_MOST_SHARDS];
@@ -62,6 +63,21 @@ void gg_gateway_stop(void);
 
 /* Applies it whole or not at all; taken over in both cases. who and why go into the revision. */
 int gg_gateway_apply(struct gg_config *fresh, const char *who, const char *why, struct gg_error *e);
+
+/* ---- what changes without a restart of anything (tune.c). Thread: control ---- */
+
+struct gg_gateway_tuner {
+	/* Builds what the new configuration needs; -errno with a text refuses it. */
+	int (*prepare)(const struct gg_config *fresh, struct gg_error *e);
+	/* It is in force, or it is not; whatever prepare() built is used or thrown away. */
+	void (*done)(const struct gg_config *fresh, bool applied);
+};
+
+/* One part of the program that wants to be told (the API). NULL: nobody. */
+void gg_gateway_tune_with(const struct gg_gateway_tuner *t);
+int gg_gateway_tune_prepare(const struct gg_config *fresh, struct gg_error *e);
+void gg_gateway_tune(struct gg_gateway *g, const struct gg_config *fresh, bool applied);
+void gg_gateway_tune_end(void);
 
 /* Keeps the configuration in force as a revision; 0 when it could not be kept (logged). */
 uint64_t gg_gateway_keep_revision(const struct gg_config *c, const char *who, const char *why);
@@ -106,8 +122,16 @@ struct gg_shard *gg_gateway_shard_of_derived(const struct gg_batch *b);
 /* ---- the store's three (store.c). Thread: control ---- */
 
 int gg_stores_open(struct gg_gateway *g, struct gg_error *e);
+struct gg_journal_options;
+/* What of the journal's options comes from the configuration. */
+void gg_stores_journal_options(const struct gg_site_journal *c, struct gg_journal_options *o);
+/* The rules of retention as the configuration has them now. */
+void gg_stores_tune_history(struct gg_gateway *g, const struct gg_site *site);
 int gg_stores_start(struct gg_gateway *g, struct gg_error *e);
 void gg_stores_close(struct gg_gateway *g);
+
+/* Brings what the stores know of themselves into the metrics (measure.c). */
+void gg_gateway_measure(void);
 
 /* ---- who may connect (login.c). Thread: control ---- */
 struct gg_registry;

@@ -33,7 +33,8 @@ const char *gg_host_data_dir(const struct gg_host *h)
 const char *gg_host_site(const struct gg_host *h)
 {
 	(void)h;
-	return gg_gateway.site ? gg_gateway.site : "";
+	const char *site = atomic_load(&gg_gateway.site);
+	return site ? site : "";
 }
 
 int gg_host_device(struct gg_host *h, struct gg_str id, uint32_t *ret_device)

@@ -100,57 +100,82 @@ static int make_rule(
 	return 0;
 }
 
-static int open_history(struct gg_gateway *g, struct gg_error *e)
+/* The rules for o; *ret_rules to be freed by free_rules(). Errors: -ENOMEM. */
+static int make_rules(
+	const struct gg_site *site, struct gg_history_options *o, struct gg_history_keep **ret_rules)
 {
-	const struct gg_site_history *c = &g->config->site.history;
+	const struct gg_site_history *c = &site->history;
 	const struct gg_many *selections = &c->retention.selections;
-	char path[PATH_BYTES];
-	if (!c->enabled)
-		return 0;
-	struct gg_history_options o = {.path = in_data(g, path, "history.db"),
-		.block_age_ns = c->block_ns,
-		.keep_bytes = c->retention.size ? c->retention.size : UINT64_MAX};
 	struct gg_history_keep *rules = calloc(selections->count + 1, sizeof *rules);
 	int rc = rules ? 0 : -ENOMEM;
-	for (; rc == 0 && o.keep_count < selections->count; o.keep_count++)
-		rc = make_rule(&g->config->site,
-			(const struct gg_site_selection *)selections->items + o.keep_count,
-			&rules[o.keep_count]);
-	if (rc == 0) {
-		take_ages(&rules[o.keep_count++], &c->retention.ages);
-		o.keep = rules;
-		rc = gg_history_open(&o, &g->history, e);
-	} else {
-		gg_error_set(e, rc, "out of memory");
-	}
-	for (size_t i = 0; rules && i < o.keep_count; i++)
+	for (; rc == 0 && o->keep_count < selections->count; o->keep_count++)
+		rc = make_rule(site, (const struct gg_site_selection *)selections->items + o->keep_count,
+			&rules[o->keep_count]);
+	if (rc == 0)
+		take_ages(&rules[o->keep_count++], &c->retention.ages);
+	o->keep = rules;
+	o->keep_bytes = c->retention.size ? c->retention.size : UINT64_MAX;
+	*ret_rules = rules;
+	return rc;
+}
+
+static void free_rules(struct gg_history_keep *rules, size_t count)
+{
+	for (size_t i = 0; rules && i < count; i++)
 		free((void *)(uintptr_t)rules[i].select);
 	free(rules);
+}
+
+static int open_history(struct gg_gateway *g, struct gg_error *e)
+{
+	char path[PATH_BYTES];
+	struct gg_history_keep *rules = NULL;
+	if (!g->config->site.history.enabled)
+		return 0;
+	struct gg_history_options o = {
+		.path = in_data(g, path, "history.db"), .block_age_ns = g->config->site.history.block_ns};
+	int rc = make_rules(&g->config->site, &o, &rules);
+	rc = rc == 0 ? gg_history_open(&o, &g->history, e) : gg_error_set(e, rc, "out of memory");
+	free_rules(rules, o.keep_count);
 	return rc;
+}
+
+void gg_stores_tune_history(struct gg_gateway *g, const struct gg_site *site)
+{
+	struct gg_history_options o = {0};
+	struct gg_history_keep *rules = NULL;
+	int rc = g->history ? make_rules(site, &o, &rules) : 0;
+	if (rc == 0 && rules)
+		rc = gg_history_tune(g->history, &o);
+	if (rc < 0)
+		gg_log(GG_ERROR, "history", "out of memory: the rules of retention stay as they were");
+	free_rules(rules, o.keep_count);
+}
+
+void gg_stores_journal_options(const struct gg_site_journal *c, struct gg_journal_options *o)
+{
+	uint64_t keep = c->retention.size ? c->retention.size : UINT64_MAX;
+	o->segment_bytes = c->segment_size;
+	o->reserve_bytes = c->reserve;
+	o->keep_bytes = keep;
+	o->max_bytes = keep > UINT64_MAX / 2 ? UINT64_MAX : keep > MAX_BYTES / 2 ? 2 * keep : MAX_BYTES;
+	o->keep_ns = c->retention.age_ns;
+	o->commit_ns = c->commit_ns ? c->commit_ns : 1; /* 0 would be its default */
 }
 
 static int open_journal(struct gg_gateway *g, struct gg_error *e)
 {
-	const struct gg_site_journal *c = &g->config->site.journal;
 	char dir[PATH_BYTES];
 	uint64_t cursor = gg_catalog_highest_cursor(g->catalog);
 	uint64_t stored = g->history ? gg_history_position(g->history) : 0;
-	uint64_t keep = c->retention.size ? c->retention.size : UINT64_MAX;
 	struct gg_journal_options o = {.dir = in_data(g, dir, "journal"),
-		.segment_bytes = c->segment_size,
-		.reserve_bytes = c->reserve,
-		.keep_bytes = keep,
-		.max_bytes = keep > UINT64_MAX / 2  ? UINT64_MAX
-			     : keep > MAX_BYTES / 2 ? 2 * keep
-						    : MAX_BYTES,
-		.keep_ns = c->retention.age_ns,
-		.commit_ns = c->commit_ns ? c->commit_ns : 1, /* 0 would be its default */
 		.min_position = cursor > stored ? cursor : stored,
 		.names = &gg_names_table,
 		.arg = g,
 		.on_state = journal_state,
 		.on_lost = journal_lost,
 		.on_room = journal_room};
+	gg_stores_journal_options(&g->config->site.journal, &o);
 	return gg_journal_open(&o, &g->journal, e);
 }
 

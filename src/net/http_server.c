@@ -325,6 +325,12 @@ int gg_http_server_new(struct gg_loop *loop, const struct gg_http_limits *limits
 	return 0;
 }
 
+/* Some more than may be connected: they are told 503. */
+static unsigned most_streams(const struct gg_http_server *h)
+{
+	return h->limits.connections + h->limits.connections / 4 + 16;
+}
+
 int gg_http_server_listen(struct gg_http_server *h, const struct gg_listener_options *o,
 	struct gg_listener **ret_listener, struct gg_error *e)
 {
@@ -332,7 +338,7 @@ int gg_http_server_listen(struct gg_http_server *h, const struct gg_listener_opt
 	struct gg_listener *l = NULL;
 	if (h->listener_count == GG_COUNT(h->listeners))
 		return gg_error_set(e, -EDQUOT, "an HTTP server listens at 8 places at most");
-	own.max_streams = h->limits.connections + h->limits.connections / 4 + 16; /* some to be told 503 */
+	own.max_streams = most_streams(h);
 	own.limits.output_bytes = h->limits.output_bytes;
 	int rc = gg_listener_open(h->loop, &own, on_accepted, h, &l, e);
 	if (rc < 0)
@@ -373,4 +379,11 @@ void gg_http_server_close(struct gg_http_server *h)
 unsigned gg_http_server_connections(const struct gg_http_server *h)
 {
 	return h->count;
+}
+
+void gg_http_server_limit(struct gg_http_server *h, unsigned connections)
+{
+	h->limits.connections = connections;
+	for (unsigned i = 0; i < h->listener_count; i++)
+		gg_listener_limit(h->listeners[i], most_streams(h));
 }

@@ -41,6 +41,8 @@ struct gg_http_limits {
 /* Errors: -ENOMEM. limits may be NULL. */
 int gg_http_server_new(struct gg_loop *loop, const struct gg_http_limits *limits,
 	const struct gg_http_ops *ops, void *arg, struct gg_http_server **ret_server);
+/* How many may be connected from here on; who is connected stays. Thread: the loop's. */
+void gg_http_server_limit(struct gg_http_server *h, unsigned connections);
 /* Listens, too; a server may listen at several places. Its max_streams and limits are set here. */
 int gg_http_server_listen(struct gg_http_server *h, const struct gg_listener_options *o,
 	struct gg_listener **ret_listener, struct gg_error *e);

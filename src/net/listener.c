@@ -373,3 +373,8 @@ void gg_listener_close(struct gg_listener *l)
 		unlink(l->o.address.host);
 	free_if_done(l);
 }
+
+void gg_listener_limit(struct gg_listener *l, unsigned max_streams)
+{
+	l->o.max_streams = max_streams;
+}

@@ -58,6 +58,9 @@ int gg_tls_server_new(const struct gg_tls_options *o, struct gg_tls **ret_tls, s
 int gg_tls_client_new(const struct gg_tls_options *o, struct gg_tls **ret_tls, struct gg_error *e);
 struct gg_tls *gg_tls_ref(struct gg_tls *t);
 struct gg_tls *gg_tls_unref(struct gg_tls *t);
+/* Connections made from here on use what fresh has: its certificate, key and authority. fresh is taken.
+ * Thread: that of the listeners that use t. */
+void gg_tls_replace_take(struct gg_tls *t, struct gg_tls *fresh);
 
 /* ---- streams ---- */
 
@@ -145,6 +148,8 @@ int gg_listener_open(struct gg_loop *loop, const struct gg_listener_options *o,
 	const struct gg_stream_handler *(*accepted)(void *arg, struct gg_stream *s, void **ret_arg),
 	void *arg, struct gg_listener **ret_listener, struct gg_error *e);
 uint16_t gg_listener_port(const struct gg_listener *l);
+/* How many streams there may be from here on. */
+void gg_listener_limit(struct gg_listener *l, unsigned max_streams);
 /* Stops listening; its streams stay. Accepts NULL. */
 void gg_listener_close(struct gg_listener *l);
 

@@ -186,6 +186,17 @@ struct gg_tls *gg_tls_unref(struct gg_tls *t)
 	return NULL;
 }
 
+void gg_tls_replace_take(struct gg_tls *t, struct gg_tls *fresh)
+{
+	SSL_CTX *old = t->ctx; /* connections that were made with it have a reference of their own */
+	t->ctx = fresh->ctx;
+	fresh->ctx = old;
+	t->verify = fresh->verify;
+	if (t->alpn)
+		SSL_CTX_set_alpn_select_cb(t->ctx, choose_alpn, t);
+	gg_tls_unref(fresh);
+}
+
 /* ---- options ---- */
 
 #define IDENTITY                                                                                             \

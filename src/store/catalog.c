@@ -36,7 +36,11 @@ int gg_catalog_open(const char *path, struct gg_catalog **ret_catalog, struct gg
 	struct gg_catalog *c = calloc(1, sizeof *c);
 	if (!c)
 		return gg_error_set(e, -ENOMEM, "out of memory");
-	pthread_mutex_init(&c->lock, NULL);
+	pthread_mutexattr_t attr;
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
+	pthread_mutex_init(&c->lock, &attr);
+	pthread_mutexattr_destroy(&attr);
 	c->path = strdup(path);
 	int status = gg_sql_open(path, /* read_only= */ false, &c->db, e);
 	if (status == 0)
@@ -120,6 +124,22 @@ int gg_catalog_change(struct gg_catalog *c, sqlite3_stmt *s, bool expected)
 	int changes = sqlite3_changes(c->db);
 	int status = gg_catalog_end(c, s, code);
 	return status == 0 && expected && changes == 0 ? -ENOENT : status;
+}
+
+void gg_catalog_together(struct gg_catalog *c)
+{
+	pthread_mutex_lock(&c->lock);
+	c->together = gg_sql_run(c->db, "BEGIN") == 0;
+}
+
+int gg_catalog_together_end(struct gg_catalog *c)
+{
+	int status = c->together ? gg_sql_run(c->db, "COMMIT") : 0;
+	if (status < 0)
+		gg_sql_run(c->db, "ROLLBACK");
+	c->together = false;
+	pthread_mutex_unlock(&c->lock);
+	return status;
 }
 
 /* ---- devices ---- */

@@ -20,6 +20,11 @@ int gg_catalog_open(const char *path, struct gg_catalog **ret_catalog, struct gg
 void gg_catalog_close(struct gg_catalog *c); /* accepts NULL */
 const char *gg_catalog_path(const struct gg_catalog *c);
 
+/* What this thread changes from here to the end is one transaction, synced once; others wait. Errors of the
+ * end: nothing of it was kept. */
+void gg_catalog_together(struct gg_catalog *c);
+int gg_catalog_together_end(struct gg_catalog *c);
+
 /* ---- devices ---- */
 
 struct gg_device_row {
@@ -72,12 +77,13 @@ int gg_catalog_comment(
 int gg_catalog_set_trace(struct gg_catalog *c, uint64_t id, struct gg_str trace_json);
 
 struct gg_event_filter {
-	uint64_t before_id;         /* only ids below; 0 = all */
-	int state;                  /* enum gg_event_state, -1 = any, -2 = not cleared */
-	int least_severity;         /* enum gg_severity */
-	struct gg_str kind, device; /* empty = any */
-	int64_t from_ns, to_ns;     /* opened in [from, to); 0 = open end */
-	size_t limit;               /* 0 = 100 */
+	uint64_t before_id;                 /* only ids below; 0 = all */
+	int state;                          /* enum gg_event_state, -1 = any, -2 = not cleared */
+	int least_severity;                 /* enum gg_severity */
+	struct gg_str kind, device, signal; /* empty = any */
+	int64_t from_ns, to_ns;             /* opened in [from, to); 0 = open end */
+	size_t limit;                       /* 0 = 100 */
+	bool brief;                         /* without traces: trace_json is "" */
 };
 
 /* Newest first. */
@@ -88,8 +94,13 @@ int gg_catalog_event(
 	struct gg_catalog *c, uint64_t id, void (*each)(void *arg, const struct gg_event_row *e), void *arg);
 int gg_catalog_comments(struct gg_catalog *c, uint64_t id,
 	void (*each)(void *arg, int64_t time_ns, struct gg_str by, struct gg_str text), void *arg);
-/* Removes cleared events that were opened before. *ret_count may be NULL. */
-int gg_catalog_forget_events(struct gg_catalog *c, int64_t before_ns, uint64_t *ret_count);
+/* Removes at most at_once cleared events: those that were over before, and the oldest when there are more
+ * than most. What is not cleared stays, and counts. Adds their number to *ret_count, which may be NULL: as
+ * long as it grows, there may be more to remove. */
+int gg_catalog_forget_events(
+	struct gg_catalog *c, int64_t before_ns, uint64_t most, size_t at_once, uint64_t *ret_count);
+/* How many there are. */
+int gg_catalog_count_events(struct gg_catalog *c, uint64_t *ret_count);
 /* The highest id ever given. */
 uint64_t gg_catalog_last_event(struct gg_catalog *c);
 

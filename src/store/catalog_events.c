@@ -6,9 +6,9 @@
  */
 #include "store/catalog_private.h"
 
-#define EVENT_COLUMNS                                                                                        \
-	"id, kind, key, severity, state, title, device, signal, trace, count, opened_ns, updated_ns,"        \
-	" acknowledged_ns, acknowledged_by, cleared_ns, message"
+#define EVENT_HEAD    "id, kind, key, severity, state, title, device, signal"
+#define EVENT_TAIL    "count, opened_ns, updated_ns, acknowledged_ns, acknowledged_by, cleared_ns, message"
+#define EVENT_COLUMNS EVENT_HEAD ", trace, " EVENT_TAIL
 
 static struct gg_event_row event_row(sqlite3_stmt *s)
 {
@@ -153,12 +153,15 @@ int gg_catalog_events(struct gg_catalog *c, const struct gg_event_filter *f,
 	size_t count = 0;
 	return each_event(c,
 		gg_catalog_begin(c,
-			"SELECT " EVENT_COLUMNS " FROM events WHERE (?1 = 0 OR id < ?1)"
+			"SELECT " EVENT_HEAD ", CASE WHEN ?9 THEN '' ELSE trace END, " EVENT_TAIL
+			" FROM events WHERE id < ?1"
 			" AND (?2 = -1 OR state = ?2 OR (?2 = -2 AND state != 2)) AND severity >= ?3"
 			" AND (?4 = '' OR kind = ?4) AND (?5 = '' OR device = ?5) AND opened_ns >= ?6"
-			" AND (?7 = 0 OR opened_ns < ?7) ORDER BY id DESC LIMIT ?8",
-			"uiissiii", f->before_id, (int64_t)f->state, (int64_t)f->least_severity, f->kind,
-			f->device, f->from_ns, f->to_ns, (int64_t)(f->limit ? f->limit : 100)),
+			" AND (?7 = 0 OR opened_ns < ?7) AND (?10 = '' OR signal = ?10)"
+			" ORDER BY id DESC LIMIT ?8",
+			"uiissiiiis", f->before_id && f->before_id < INT64_MAX ? f->before_id : INT64_MAX,
+			(int64_t)f->state, (int64_t)f->least_severity, f->kind, f->device, f->from_ns,
+			f->to_ns, (int64_t)(f->limit ? f->limit : 100), (int64_t)f->brief, f->signal),
 		each, arg, &count);
 }
 
@@ -185,18 +188,53 @@ int gg_catalog_comments(struct gg_catalog *c, uint64_t id,
 	return gg_catalog_end(c, s, code);
 }
 
-int gg_catalog_forget_events(struct gg_catalog *c, int64_t before_ns, uint64_t *ret_count)
+static int forget(struct gg_catalog *c, sqlite3_stmt *s, uint64_t *ret_count)
 {
-	sqlite3_stmt *s =
-		gg_catalog_begin(c, "DELETE FROM events WHERE state=2 AND opened_ns < ?", "i", before_ns);
 	if (!s)
 		return -EIO;
 	int code = sqlite3_step(s);
-	uint64_t count = (uint64_t)sqlite3_changes(c->db);
+	uint64_t count = code == SQLITE_DONE ? (uint64_t)sqlite3_changes(c->db) : 0;
 	int status = gg_catalog_end(c, s, code);
 	if (status == 0 && ret_count)
+		*ret_count += count;
+	return status;
+}
+
+int gg_catalog_count_events(struct gg_catalog *c, uint64_t *ret_count)
+{
+	sqlite3_stmt *s = gg_catalog_begin(c, "SELECT count(*) FROM events", "");
+	if (!s)
+		return -EIO;
+	int code = sqlite3_step(s);
+	uint64_t count = (uint64_t)sqlite3_column_int64(s, 0);
+	int status = gg_catalog_end(c, s, code);
+	if (status == 0)
 		*ret_count = count;
 	return status;
+}
+
+int gg_catalog_forget_events(
+	struct gg_catalog *c, int64_t before_ns, uint64_t most, size_t at_once, uint64_t *ret_count)
+{
+	uint64_t count = 0;
+	/* What was over before then was opened before then: of that there is an index. */
+	int status = forget(c,
+		gg_catalog_begin(c,
+			"DELETE FROM events WHERE id IN (SELECT id FROM events WHERE opened_ns < ?1 AND "
+			"cleared_ns < ?1 AND state = 2 LIMIT ?2)",
+			"ii", before_ns, (int64_t)at_once),
+		ret_count);
+	if (status == 0)
+		status = gg_catalog_count_events(c, &count);
+	if (status < 0 || count <= most)
+		return status;
+	return forget(c,
+		gg_catalog_begin(c,
+			"DELETE FROM events WHERE id IN (SELECT id FROM events WHERE state = 2 ORDER BY id "
+			"LIMIT "
+			"?1)",
+			"i", (int64_t)gg_min_size(at_once, (size_t)(count - most))),
+		ret_count);
 }
 
 uint64_t gg_catalog_last_event(struct gg_catalog *c)

@@ -11,7 +11,8 @@
 enum { GG_CATALOG_STATEMENTS = 64 };
 
 struct gg_catalog {
-	pthread_mutex_t lock; /* guards all */
+	pthread_mutex_t lock; /* guards all; its holder may take it again (gg_catalog_together()) */
+	bool together;
 	sqlite3 *db;
 	char *path;
 	struct {

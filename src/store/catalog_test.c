@@ -130,9 +130,78 @@ static void an_event_is_open_once_until_cleared(void **state)
 	assert_int_equal(gg_catalog_comments(f->c, 1, comment_text, NULL), 0);
 	assert_string_equal(text, "6 anna: looking; ");
 	uint64_t gone = 0;
-	assert_int_equal(gg_catalog_forget_events(f->c, 100, &gone), 0);
+	assert_int_equal(gg_catalog_forget_events(f->c, 100, 1000, 10, &gone), 0);
 	assert_int_equal(gone, 1);
 	assert_true(gg_catalog_last_event(f->c) >= id);
+}
+
+static void put_event_at(struct fixture *f, uint64_t id, enum gg_event_state state, int64_t ended_ns)
+{
+	char key[20];
+	snprintf(key, sizeof key, "%llu", (unsigned long long)id);
+	const struct gg_event_row e = {.id = id,
+		.kind = GG_STR("k"),
+		.key = gg_str(key),
+		.state = state,
+		.count = 1,
+		.opened_ns = (int64_t)id,
+		.cleared_ns = ended_ns,
+		.trace_json = GG_STR("[{}]")};
+	assert_int_equal(gg_catalog_put_event(f->c, &e), 0);
+}
+
+static void forgets_by_age_and_number_but_nothing_open(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t gone = 0, before, count = 0;
+	put_event_at(f, 1, GG_EVENT_OPEN, 0);
+	put_event_at(f, 2, GG_EVENT_CLEARED, 500); /* opened long ago, and over only now */
+	put_event_at(f, 3, GG_EVENT_ACKNOWLEDGED, 0);
+	for (uint64_t id = 4; id <= 40; id++)
+		put_event_at(f, id, GG_EVENT_CLEARED, (int64_t)id + 1);
+	do { /* by age, a few at a time */
+		before = gone;
+		assert_int_equal(gg_catalog_forget_events(f->c, 21, 1000, 5, &gone), 0);
+		assert_true(gone - before <= 5);
+	} while (gone > before);
+	assert_int_equal(gone, 16); /* 4 to 19 */
+	do {                        /* by number: the oldest that are over; id 2 is among them now */
+		before = gone;
+		assert_int_equal(gg_catalog_forget_events(f->c, INT64_MIN, 10, 5, &gone), 0);
+	} while (gone > before);
+	assert_int_equal(gg_catalog_count_events(f->c, &count), 0);
+	assert_int_equal(count, 10);
+	assert_non_null(strstr(events(f, -1), "1:1:0"));
+	assert_non_null(strstr(events(f, -1), "3:3:1"));
+	do { /* nothing is left that may go */
+		before = gone;
+		assert_int_equal(gg_catalog_forget_events(f->c, INT64_MAX, 0, 5, &gone), 0);
+	} while (gone > before);
+	assert_int_equal(gg_catalog_count_events(f->c, &count), 0);
+	assert_int_equal(count, 2);
+}
+
+static void what_is_changed_together_is_one_transaction(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t count = 0;
+	gg_catalog_together(f->c);
+	put_event_at(f, 1, GG_EVENT_OPEN, 0);
+	put_event_at(f, 2, GG_EVENT_OPEN, 0);
+	sqlite3 *other;
+	assert_int_equal(gg_sql_open(gg_catalog_path(f->c), /* read_only= */ true, &other, NULL), 0);
+	sqlite3_stmt *s;
+	assert_int_equal(gg_sql_prepare(other, "SELECT count(*) FROM events", &s, NULL), 0);
+	assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+	assert_int_equal(sqlite3_column_int(s, 0), 0); /* not yet */
+	sqlite3_reset(s);
+	assert_int_equal(gg_catalog_together_end(f->c), 0);
+	assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+	assert_int_equal(sqlite3_column_int(s, 0), 2);
+	sqlite3_finalize(s);
+	sqlite3_close(other);
+	assert_int_equal(gg_catalog_count_events(f->c, &count), 0);
+	assert_int_equal(count, 2);
 }
 
 static void message_text(GG_UNUSED void *arg, const struct gg_event_row *e)
@@ -234,6 +303,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(devices_are_kept_over_a_restart),
 		TEST(an_event_is_open_once_until_cleared),
+		TEST(forgets_by_age_and_number_but_nothing_open),
+		TEST(what_is_changed_together_is_one_transaction),
 		TEST(the_message_of_an_event_is_kept_and_renewed),
 		TEST(cursors_are_kept),
 		TEST(tokens_revisions_and_meta_are_kept),

@@ -31,6 +31,8 @@ struct gg_history_keep {
 };
 
 /* Zero means the default in brackets. */
+enum { GG_HISTORY_BYTES = 1 << 30 };
+
 struct gg_history_options {
 	const char *path;       /* of history.db */
 	uint32_t block_samples; /* [1024] */
@@ -56,6 +58,8 @@ int gg_history_start(struct gg_history *h, struct gg_journal *j, struct gg_error
 void gg_history_wait(struct gg_history *h);
 /* Closes and stores all open blocks. Thread: any. Errors: -EIO. */
 int gg_history_flush(struct gg_history *h);
+/* What may change while it runs: keep_bytes, keep_ns, keep. Thread: any. Errors: -ENOMEM. */
+int gg_history_tune(struct gg_history *h, const struct gg_history_options *o);
 /* Ends the thread; before gg_journal_close(). Open blocks are stored. Accepts NULL. */
 void gg_history_stop(struct gg_history *h);
 void gg_history_free(struct gg_history *h);
@@ -65,10 +69,11 @@ struct gg_history_stats {
 	uint64_t open_samples, open_bytes;
 	uint64_t lag_bytes; /* of the journal not read yet */
 	uint64_t disk_bytes;
-	uint64_t failed;  /* transactions */
-	uint64_t unknown; /* samples whose signal has no place here */
-	bool rolling;     /* there are rollups to be made that had no time yet */
-	uint64_t twice;   /* samples that came again, the same in all: stored once */
+	uint64_t rows, removed; /* blocks: in the file, and removed by retention since the start */
+	uint64_t failed;        /* transactions */
+	uint64_t unknown;       /* samples whose signal has no place here */
+	bool rolling;           /* there are rollups to be made that had no time yet */
+	uint64_t twice;         /* samples that came again, the same in all: stored once */
 };
 
 /* Thread: any. */

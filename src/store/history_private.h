@@ -67,6 +67,7 @@ struct gg_history {
 	struct gg_history_wish *wishes;
 	struct gg_history_signal **signals; /* by index in the table */
 	uint32_t signals_cap;
+	struct gg_history_options fresh; /* with rules: for the thread to take over */
 	struct gg_history_stats stats;
 
 	/* the thread's own */
@@ -123,6 +124,13 @@ void gg_history_shrink(struct gg_history *h, unsigned pages);
 /* Samples of one signal before a time go; what is summed up stays as the rule says. */
 int gg_history_drop_raw(struct gg_history *h, struct gg_history_signal *s, int64_t before,
 	const struct gg_history_keep *keep, bool for_room);
+/* Makes the rules its own, and adds the one for all signals that have none. Errors: -ENOMEM. */
+int gg_history_copy_rules(struct gg_history_options *o);
+void gg_history_free_rules(struct gg_history_options *o);
+/* Rules given since the last time are in force from here on. */
+void gg_history_take_rules(struct gg_history *h);
+/* Sizes for the stats; removed: blocks that retention has just deleted. */
+void gg_history_measure(struct gg_history *h, uint64_t removed);
 const struct gg_history_keep *gg_history_rule(const struct gg_history *h, struct gg_str name);
 
 /* history_delete.c: on the thread. */

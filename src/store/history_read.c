@@ -379,14 +379,24 @@ int gg_history_scan(struct gg_history_reader *r, struct gg_str signal, int64_t f
 	return status < 0 ? status : 0;
 }
 
+/* Beside a gateway at work, what it knows of a signal now; the file learns of it with the next block. */
+static const struct gg_signal_info *info_now(const struct gg_history_reader *r, struct gg_str name)
+{
+	bool here = r->history && r->history->o.names == &gg_names_table;
+	return here ? gg_signal(gg_signal_find(name)) : NULL;
+}
+
 int gg_history_signals(struct gg_history_reader *r, struct gg_str pattern,
 	bool (*each)(void *arg, struct gg_str name, struct gg_str unit, struct gg_str title), void *arg)
 {
 	int code;
 	while ((code = sqlite3_step(r->names)) == SQLITE_ROW) {
 		struct gg_str name = gg_sql_column(r->names, 0);
-		if (gg_glob(pattern, name) &&
-			!each(arg, name, gg_sql_column(r->names, 1), gg_sql_column(r->names, 2)))
+		if (!gg_glob(pattern, name))
+			continue;
+		const struct gg_signal_info *now = info_now(r, name);
+		if (!each(arg, name, now ? gg_str(now->unit) : gg_sql_column(r->names, 1),
+			    now ? gg_str(now->title) : gg_sql_column(r->names, 2)))
 			break;
 	}
 	sqlite3_reset(r->names);

@@ -249,13 +249,23 @@ static int retain_by_size(struct gg_history *h)
 	return gone;
 }
 
+/* Ids are given one after the other, and what goes is mostly the oldest: their range is about the number. */
+void gg_history_measure(struct gg_history *h, uint64_t removed)
+{
+	uint64_t size = gg_history_file_bytes(h);
+	uint64_t rows = gg_history_number(h->db, "SELECT coalesce(max(id) - min(id) + 1, 0) FROM blocks");
+	pthread_mutex_lock(&h->lock);
+	h->stats.disk_bytes = size;
+	h->stats.rows = rows;
+	h->stats.removed += removed;
+	pthread_mutex_unlock(&h->lock);
+}
+
 void gg_history_retain(struct gg_history *h)
 {
+	gg_history_take_rules(h);
 	int gone = retain_by_age(h) + retain_by_size(h);
 	if (gone > 0 || gg_history_number(h->db, "PRAGMA freelist_count") > PAGES_AT_ONCE)
 		gg_history_shrink(h, PAGES_AT_ONCE);
-	uint64_t size = gg_history_file_bytes(h);
-	pthread_mutex_lock(&h->lock);
-	h->stats.disk_bytes = size;
-	pthread_mutex_unlock(&h->lock);
+	gg_history_measure(h, (uint64_t)gone);
 }

@@ -277,6 +277,30 @@ static void an_age_for_some_is_none_for_others(void **state)
 	assert_int_equal(compare(f, 0, DAY, 3), 5000);
 }
 
+static void rules_given_while_it_runs_are_in_force(void **state)
+{
+	struct fixture *f = *state;
+	const struct gg_str people = GG_STR("badge-*");
+	struct gg_history_keep rules[1] = {{.select = &people,
+		.select_count = 1,
+		.age_ns = {3600 * S, 3600 * S, 3600 * S, 3600 * S, 3600 * S}}};
+	f->clock.utc = 10 * DAY;
+	begin(f);
+	put(f, 5000, 0, 10);
+	f->signal = f->other;
+	put(f, 5000, 0, 10);
+	settle(f);
+	assert_int_equal(gg_history_flush(f->h), 0);
+	await(f, "SELECT count(DISTINCT signal) = 2 FROM blocks", 1);
+	f->ho.keep = rules;
+	f->ho.keep_count = 1;
+	assert_int_equal(gg_history_tune(f->h, &f->ho), 0);
+	assert_int_equal(gg_history_flush(f->h), 0);
+	await(f, "SELECT count(*) = 0 FROM blocks JOIN signals s ON s.id = signal WHERE name LIKE 'badge%'",
+		1);
+	assert_int_equal(compare(f, 0, DAY, 3), 5000);
+}
+
 static void a_damaged_block_is_told_and_the_others_are_read(void **state)
 {
 	struct fixture *f = *state;
@@ -449,6 +473,7 @@ int main(void)
 		TEST(the_same_twice_counts_once),
 		TEST(what_lives_longer_is_made_before_the_samples_go),
 		TEST(an_age_for_some_is_none_for_others),
+		TEST(rules_given_while_it_runs_are_in_force),
 		TEST(a_damaged_block_is_told_and_the_others_are_read),
 		TEST(deleted_is_in_no_file),
 		TEST(the_journal_reads_on_where_samples_were_taken_out),

@@ -94,6 +94,7 @@ int gg_history_prepare(struct gg_history *h, struct gg_error *e)
 	h->rollup_bytes = gg_history_number(h->db, "SELECT sum(length(data)) FROM rollups");
 	/* what is deleted is overwritten where that costs no further writes */
 	gg_sql_run(h->db, "PRAGMA secure_delete=FAST");
+	gg_history_measure(h, 0);
 	return gg_history_reader_open(h->path, &h->inner, e);
 }
 

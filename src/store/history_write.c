@@ -309,65 +309,11 @@ static void set_defaults(struct gg_history_options *o)
 	if (!o->flush_ns)
 		o->flush_ns = GG_NS_PER_S;
 	if (!o->keep_bytes)
-		o->keep_bytes = 1U << 30;
+		o->keep_bytes = GG_HISTORY_BYTES;
 	if (!o->names)
 		o->names = &gg_names_table;
 	if (!o->clock)
 		o->clock = &gg_clock_system;
-}
-
-/* Errors: -ENOMEM; what was copied is freed with the rules. */
-static int copy_texts(
-	const struct gg_str *from, size_t count, const struct gg_str **ret_to, size_t *ret_count)
-{
-	struct gg_str *to = calloc(count + 1, sizeof *to);
-	*ret_to = to;
-	*ret_count = 0;
-	for (size_t i = 0; to && i < count; i++) {
-		char *text = gg_str_dup(from[i]);
-		if (!text)
-			return -ENOMEM;
-		to[(*ret_count)++] = gg_str(text);
-	}
-	return to ? 0 : -ENOMEM;
-}
-
-/* Copies the rules, and adds the one for all signals that have none. */
-static int copy_rules(struct gg_history_options *o)
-{
-	const struct gg_history_keep *from = o->keep;
-	size_t count = o->keep_count;
-	struct gg_history_keep *rules = calloc(count + 1, sizeof *rules);
-	int status = rules ? 0 : -ENOMEM;
-	o->keep = rules;
-	o->keep_count = rules ? count + 1 : 0;
-	for (size_t i = 0; i < count && status == 0; i++) {
-		memcpy(rules[i].age_ns, from[i].age_ns, sizeof rules[i].age_ns);
-		status = copy_texts(
-			from[i].select, from[i].select_count, &rules[i].select, &rules[i].select_count);
-		if (status == 0 && from[i].devices)
-			status = copy_texts(from[i].devices, from[i].device_count, &rules[i].devices,
-				&rules[i].device_count);
-	}
-	for (int level = 0; level < GG_LEVELS && rules; level++)
-		rules[count].age_ns[level] = o->keep_ns;
-	return status;
-}
-
-static void free_texts(const struct gg_str *texts, size_t count)
-{
-	for (size_t i = 0; texts && i < count; i++)
-		free((char *)(uintptr_t)texts[i].p);
-	free((void *)(uintptr_t)texts);
-}
-
-static void free_rules(struct gg_history_options *o)
-{
-	for (size_t i = 0; i < o->keep_count; i++) {
-		free_texts(o->keep[i].select, o->keep[i].select_count);
-		free_texts(o->keep[i].devices, o->keep[i].device_count);
-	}
-	free((void *)(uintptr_t)o->keep);
 }
 
 int gg_history_open(const struct gg_history_options *o, struct gg_history **ret_history, struct gg_error *e)
@@ -382,7 +328,7 @@ int gg_history_open(const struct gg_history_options *o, struct gg_history **ret_
 	gg_block_init(&h->scratch);
 	h->coder = gg_block_coder_new();
 	gg_rollup_init(&h->rollup);
-	int status = copy_rules(&h->o);
+	int status = gg_history_copy_rules(&h->o);
 	if (!h->coder)
 		status = -ENOMEM;
 	pthread_condattr_t attr;
@@ -496,7 +442,8 @@ void gg_history_free(struct gg_history *h)
 	gg_block_done(&h->scratch);
 	gg_block_coder_free(h->coder);
 	gg_rollup_done(&h->rollup);
-	free_rules(&h->o);
+	gg_history_free_rules(&h->o);
+	gg_history_free_rules(&h->fresh);
 	pthread_mutex_destroy(&h->lock);
 	pthread_cond_destroy(&h->wake);
 	pthread_cond_destroy(&h->idle);

@@ -105,8 +105,10 @@ bool gg_journal_is_crowded(const struct gg_journal *j);
 /* Waits until all that was appended before is synced or refused. Returns the state as 0, -ENOSPC, -EIO.
  * Thread: any but the journal's. */
 int gg_journal_flush(struct gg_journal *j);
-/* Signals' units, types or titles have changed: describe them anew. Thread: any. */
-void gg_journal_names_changed(struct gg_journal *j);
+
+/* What may change while it runs: commit_ns, reserve_bytes, keep_bytes, keep_ns, max_bytes of o. Thread: any.
+ */
+void gg_journal_tune(struct gg_journal *j, const struct gg_journal_options *o);
 
 /* Behind the last synced record. Thread: any. */
 uint64_t gg_journal_end(const struct gg_journal *j);

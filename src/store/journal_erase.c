@@ -223,7 +223,7 @@ static int take_segment(struct erasing *k, struct gg_segment s)
 		return status == -ENOENT ? 0 : status;
 	while (status == 0 && (status = gg_segment_next(&r, s.end, &raw)) == 1) {
 		if (raw.kind == GG_RECORD_NAMES)
-			status = gg_lexicon_read(&k->lexicon, raw.content);
+			status = gg_lexicon_read(&k->lexicon, raw.position, raw.content);
 		else if (raw.kind <= GG_RECORD_DERIVED)
 			status = take_batch(k, &raw);
 		else

@@ -11,7 +11,8 @@
  * records. A content is never longer than GG_RECORD_MAX.
  *
  * The dictionary: signals and devices are numbered 0, 1, 2, ... within a segment in the order of their first
- * use; a NAMES record says what the next numbers mean. The writer keeps a struct gg_dictionary (index in the
+ * use; a NAMES record says what the next numbers mean. A signal whose unit, type or title has changed gets
+ * another number. The writer keeps a struct gg_dictionary (index in the
  * table -> number), the reader a struct gg_lexicon (number -> index in its table).
  */
 #ifndef GG_JOURNAL_FORMAT_H
@@ -51,7 +52,8 @@ bool gg_record_intact(const struct gg_record_header *h, uint64_t position, const
 
 struct gg_dictionary {
 	const struct gg_names *names;
-	uint32_t *signals, *devices; /* index -> number + 1, 0 = not announced in this segment */
+	uint32_t *signals, *devices;        /* index -> number + 1, 0 = not announced in this segment */
+	const struct gg_signal_info **told; /* what was announced: another one means that it has changed */
 	size_t signals_cap, devices_cap;
 	uint32_t signal_count, device_count;
 };
@@ -61,8 +63,8 @@ void gg_dictionary_done(struct gg_dictionary *d);
 void gg_dictionary_clear(struct gg_dictionary *d);
 /* Describe everything anew, under new numbers. */
 void gg_dictionary_forget(struct gg_dictionary *d);
-/* Appends to names what the batch uses and was not announced yet; *ret_max is how many bytes the batch may
- * take. Errors: -ENOMEM, -E2BIG. */
+/* Appends to names what the batch uses and was not announced yet, or has changed since; *ret_max is how many
+ * bytes the batch may take. Errors: -ENOMEM, -E2BIG. */
 int gg_dictionary_announce(
 	struct gg_dictionary *d, const struct gg_batch *b, struct gg_buf *names, size_t *ret_max);
 /* Returns the length. to has the room that gg_dictionary_announce() said. */
@@ -76,8 +78,8 @@ struct gg_lexicon {
 
 void gg_lexicon_done(struct gg_lexicon *l);
 void gg_lexicon_clear(struct gg_lexicon *l);
-/* Reads a NAMES record. Errors: -EINVAL, -ENOMEM. */
-int gg_lexicon_read(struct gg_lexicon *l, struct gg_str content);
+/* Reads a NAMES record at that position. Errors: -EINVAL, -ENOMEM. */
+int gg_lexicon_read(struct gg_lexicon *l, uint64_t position, struct gg_str content);
 /* Errors: -EINVAL, -ENOMEM. Owner: the caller has the reference; it is frozen. Samples of signals that have
  * no index here are left out. */
 int gg_batch_decode(

@@ -31,7 +31,7 @@ static int find_device(GG_UNUSED void *arg, struct gg_str id, uint32_t *ret_devi
 }
 
 static int find_signal(GG_UNUSED void *arg, GG_UNUSED uint32_t place, struct gg_str name,
-	GG_UNUSED const struct gg_signal_spec *spec, uint32_t *ret_signal)
+	GG_UNUSED const struct gg_signal_spec *spec, GG_UNUSED uint64_t position, uint32_t *ret_signal)
 {
 	*ret_signal = (uint32_t)name.len % 8;
 	return name.len > 200 ? -EINVAL : 0;

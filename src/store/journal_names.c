@@ -27,6 +27,7 @@ enum {
 void gg_dictionary_done(struct gg_dictionary *d)
 {
 	free(d->signals);
+	free(d->told);
 	free(d->devices);
 	*d = (struct gg_dictionary){.names = d->names};
 }
@@ -63,6 +64,21 @@ static int make_room(uint32_t **array, size_t *cap, uint32_t index)
 	return 0;
 }
 
+/* Grows what was told before the numbers, so that it is never the shorter one. */
+static int make_signal_room(struct gg_dictionary *d, uint32_t signal)
+{
+	size_t want = gg_max_size(d->signals_cap * 2, 256);
+	if (signal < d->signals_cap || signal >= GG_LEXICON_MAX)
+		return make_room(&d->signals, &d->signals_cap, signal);
+	while (want <= signal)
+		want *= 2;
+	const struct gg_signal_info **fresh = realloc(d->told, want * sizeof(const struct gg_signal_info *));
+	if (!fresh)
+		return -ENOMEM;
+	d->told = fresh; /* read only where there is a number */
+	return make_room(&d->signals, &d->signals_cap, signal);
+}
+
 static void add_text(struct gg_buf *to, struct gg_str s)
 {
 	uint8_t head[10];
@@ -94,7 +110,7 @@ static int announce_signal(struct gg_dictionary *d, uint32_t signal, struct gg_b
 	const struct gg_signal_info *info = d->names->signal(d->names->arg, signal);
 	if (!info)
 		info = &nobody;
-	int status = make_room(&d->signals, &d->signals_cap, signal);
+	int status = make_signal_room(d, signal);
 	if (status == 0)
 		status = announce_device(d, info->device, to);
 	if (status < 0)
@@ -116,7 +132,17 @@ static int announce_signal(struct gg_dictionary *d, uint32_t signal, struct gg_b
 		gg_buf_add(to, bounds, sizeof bounds);
 	}
 	d->signals[signal] = ++d->signal_count;
+	d->told[signal] = info;
 	return to->error;
+}
+
+/* Numbers are not unlimited: who changes all the time keeps the description it has until the next segment. */
+static bool is_told(const struct gg_dictionary *d, uint32_t signal)
+{
+	if (signal >= d->signals_cap || !d->signals[signal])
+		return false;
+	const struct gg_signal_info *info = d->names->signal(d->names->arg, signal);
+	return d->told[signal] == info || !info || d->signal_count > GG_LEXICON_MAX / 2;
 }
 
 int gg_dictionary_announce(
@@ -128,7 +154,7 @@ int gg_dictionary_announce(
 		const struct gg_sample *s = &b->samples[i];
 		if (s->type >= GG_TYPE_STRING)
 			strings += s->v.blob.len;
-		if (s->signal >= d->signals_cap || !d->signals[s->signal])
+		if (!is_told(d, s->signal))
 			status = announce_signal(d, s->signal, names);
 	}
 	if (status < 0)
@@ -186,7 +212,7 @@ static int read_device(struct gg_lexicon *l, struct gg_reader *r)
 	return add_index(&l->devices, &l->device_count, &l->devices_cap, index);
 }
 
-static int read_signal(struct gg_lexicon *l, struct gg_reader *r)
+static int read_signal(struct gg_lexicon *l, uint64_t position, struct gg_reader *r)
 {
 	uint64_t device = gg_take_varint(r);
 	struct gg_str name = read_text(r);
@@ -207,19 +233,19 @@ static int read_signal(struct gg_lexicon *l, struct gg_reader *r)
 	spec.title = title[0] ? title : NULL;
 	uint32_t index = GG_NONE, place = l->devices[device];
 	if (place == GG_NONE || name.len == 0 || type > GG_TYPE_BYTES ||
-		l->names->find_signal(l->names->arg, place, name, &spec, &index) < 0)
+		l->names->find_signal(l->names->arg, place, name, &spec, position, &index) < 0)
 		index = GG_NONE;
 	return add_index(&l->signals, &l->signal_count, &l->signals_cap, index);
 }
 
-int gg_lexicon_read(struct gg_lexicon *l, struct gg_str content)
+int gg_lexicon_read(struct gg_lexicon *l, uint64_t position, struct gg_str content)
 {
 	struct gg_reader r = gg_reader(content.p, content.len);
 	int status = 0;
 	while (status == 0 && gg_reader_left(&r) > 0) {
 		uint8_t entry = gg_read_u8(&r);
 		status = entry == ENTRY_DEVICE   ? read_device(l, &r)
-			 : entry == ENTRY_SIGNAL ? read_signal(l, &r)
+			 : entry == ENTRY_SIGNAL ? read_signal(l, position, &r)
 						 : -EINVAL;
 	}
 	return status;

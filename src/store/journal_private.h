@@ -93,9 +93,10 @@ struct gg_journal {
 	uint64_t new_bytes;                    /* in the queue since the thread last took it */
 	uint64_t queued_bytes, accepted, done; /* bytes and numbers of entries, queued or unsynced */
 	uint64_t ends_wanted, ends; /* numbers of wishes to end the segment, and of those granted */
-	bool stop, hurry, names_changed;
-	bool urgent; /* it has been woken, or is to look before its next turn is due */
-	bool asleep; /* nothing came of late: the next entry has to wake it */
+	bool stop, hurry, tuned;
+	struct gg_journal_options fresh; /* if tuned: for the journal's thread to take over */
+	bool urgent;                     /* it has been woken, or is to look before its next turn is due */
+	bool asleep;                     /* nothing came of late: the next entry has to wake it */
 	struct gg_journal_stats stats;
 	struct gg_segment_list segments;
 	struct gg_pin pins[GG_PINS];

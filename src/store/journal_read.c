@@ -111,7 +111,8 @@ static int enter(struct gg_journal_reader *r, uint64_t first, uint64_t limit)
 	if (limit > r->position)
 		limit = r->position;
 	while ((status = gg_segment_next(&r->segment, limit, &raw)) == 1)
-		if (raw.kind == GG_RECORD_NAMES && gg_lexicon_read(&r->lexicon, raw.content) == -ENOMEM)
+		if (raw.kind == GG_RECORD_NAMES &&
+			gg_lexicon_read(&r->lexicon, raw.position, raw.content) == -ENOMEM)
 			return -ENOMEM;
 	if (status == -EBADMSG)
 		return 0; /* the walk goes on from there and finds the same */
@@ -131,7 +132,7 @@ static int take(struct gg_journal_reader *r, const struct gg_raw_record *raw, st
 	struct gg_record rec = {.kind = raw->kind, .position = raw->position, .next = r->segment.position};
 	int status = 0;
 	if (raw->kind == GG_RECORD_NAMES) {
-		status = gg_lexicon_read(&r->lexicon, raw->content);
+		status = gg_lexicon_read(&r->lexicon, raw->position, raw->content);
 	} else if (raw->position < r->position || !wanted(r, raw->kind)) {
 		return 0;
 	} else if (raw->kind <= GG_RECORD_DERIVED) {

@@ -35,7 +35,7 @@ static struct gg_batch *there_and_back(struct codec *c, const struct gg_batch *b
 	uint8_t *to = (uint8_t *)gg_buf_room(&c->bytes, max);
 	c->bytes.len = gg_batch_encode(&c->dictionary, b, to);
 	assert_true(c->bytes.len <= max);
-	assert_int_equal(gg_lexicon_read(&c->lexicon, gg_buf_view(&c->names)), 0);
+	assert_int_equal(gg_lexicon_read(&c->lexicon, 1, gg_buf_view(&c->names)), 0);
 	struct gg_batch *back = NULL;
 	assert_int_equal(gg_batch_decode(&c->lexicon, gg_buf_view(&c->bytes), GG_RECORD_INPUT, &back), 0);
 	return back;
@@ -155,6 +155,30 @@ static void names_are_written_once(GG_UNUSED void **state)
 	codec_done(&c);
 }
 
+static void a_signal_that_has_changed_is_described_anew(GG_UNUSED void **state)
+{
+	struct codec c;
+	uint32_t signal = a_signal("press/renamed"), other = a_signal("press/same"), again;
+	struct gg_signal_spec spec = {.type = GG_TYPE_FLOAT, .unit = "degC", .title = "Oil"};
+	codec_init(&c);
+	struct gg_batch *b = a_batch(signal, 3, 0, 1), *same = a_batch(other, 3, 0, 1);
+	gg_batch_unref(there_and_back(&c, b));
+	gg_batch_unref(there_and_back(&c, same));
+	assert_int_equal(gg_signal_make(gg_signal(signal)->device, GG_STR("renamed"), &spec, &again), 0);
+	assert_int_equal(again, signal);
+	gg_batch_unref(there_and_back(&c, same));
+	assert_int_equal(c.names.len, 0); /* of the others nothing is said twice */
+	struct gg_batch *back = there_and_back(&c, b);
+	assert_same(b, back);
+	assert_non_null(memmem(c.names.p, c.names.len, "degC", 4));
+	gg_batch_unref(back);
+	gg_batch_unref(there_and_back(&c, b));
+	assert_int_equal(c.names.len, 0);
+	gg_batch_unref(b);
+	gg_batch_unref(same);
+	codec_done(&c);
+}
+
 static void shared_strings_cannot_blow_up_a_record(GG_UNUSED void **state)
 {
 	struct codec c;
@@ -201,6 +225,7 @@ int main(void)
 		cmocka_unit_test(every_double_reads_back_bit_by_bit),
 		cmocka_unit_test(all_types_times_and_qualities_read_back),
 		cmocka_unit_test(a_poll_of_decimals_takes_four_bytes_a_sample),
+		cmocka_unit_test(a_signal_that_has_changed_is_described_anew),
 		cmocka_unit_test(names_are_written_once),
 		cmocka_unit_test(shared_strings_cannot_blow_up_a_record),
 		cmocka_unit_test(any_damage_is_refused_or_harmless),

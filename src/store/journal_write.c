@@ -124,11 +124,25 @@ int gg_journal_flush(struct gg_journal *j)
 	return state == GG_JOURNAL_OK ? 0 : state == GG_JOURNAL_FULL ? -ENOSPC : -EIO;
 }
 
-void gg_journal_names_changed(struct gg_journal *j)
+void gg_journal_tune(struct gg_journal *j, const struct gg_journal_options *o)
 {
 	pthread_mutex_lock(&j->lock);
-	j->names_changed = true;
+	j->fresh = *o;
+	j->tuned = true;
+	pthread_cond_signal(&j->wake);
 	pthread_mutex_unlock(&j->lock);
+}
+
+/* Under the lock, on the journal's thread. What is kept is looked at soon. */
+static void take_over(struct gg_journal *j)
+{
+	j->o.commit_ns = j->fresh.commit_ns ? j->fresh.commit_ns : 5 * GG_NS_PER_MS;
+	j->o.reserve_bytes = j->fresh.reserve_bytes;
+	j->o.keep_bytes = j->fresh.keep_bytes;
+	j->o.keep_ns = j->fresh.keep_ns;
+	j->o.max_bytes = j->fresh.max_bytes;
+	j->retained_at = INT64_MIN / 2;
+	j->tuned = false;
 }
 
 uint64_t gg_journal_end(const struct gg_journal *j)
@@ -181,17 +195,16 @@ static void take_queue(
 	gg_entries_init(ret_taken);
 	pthread_mutex_lock(&j->lock);
 	j->asleep = !busy;
-	while (!j->urgent && !j->stop && !j->hurry && (busy || !j->queue.head))
+	while (!j->urgent && !j->stop && !j->hurry && !j->tuned && (busy || !j->queue.head))
 		if (pthread_cond_timedwait(&j->wake, &j->lock, &until) == ETIMEDOUT)
 			break;
 	gg_entries_join(ret_taken, &j->queue);
 	*ret_hurry = j->hurry;
 	*ret_stop = j->stop;
+	if (j->tuned)
+		take_over(j);
 	j->hurry = j->urgent = j->asleep = false;
 	j->new_bytes = 0;
-	if (j->names_changed)
-		gg_dictionary_forget(&j->dictionary);
-	j->names_changed = false;
 	pthread_mutex_unlock(&j->lock);
 }
 

@@ -15,10 +15,11 @@ struct gg_names {
 	const struct gg_signal_info *(*signal)(void *arg, uint32_t index);
 	/* "" when there is no such index. */
 	struct gg_str (*device)(void *arg, uint32_t index);
-	/* Find or make. */
+	/* Find or make. position: of the record in which the signal is described so, later ones know better.
+	 */
 	int (*find_device)(void *arg, struct gg_str id, uint32_t *ret_device);
 	int (*find_signal)(void *arg, uint32_t device, struct gg_str name, const struct gg_signal_spec *spec,
-		uint32_t *ret_signal);
+		uint64_t position, uint32_t *ret_signal);
 };
 
 /* The signal table of this process. */

@@ -101,7 +101,7 @@ static void bench_journal(const struct kind *k, struct gg_batch **all)
 		ends[r + 1] = bytes.len;
 	}
 	double encode = seconds() - start;
-	gg_lexicon_read(&l, gg_buf_view(&names));
+	gg_lexicon_read(&l, 1, gg_buf_view(&names));
 	start = seconds();
 	for (int r = 0; r < ROUNDS; r++) {
 		struct gg_batch *b;

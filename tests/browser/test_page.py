@@ -92,6 +92,9 @@ class PageTest(unittest.TestCase):
         self.see("#events", "acknowledged by first start")
         self.publish("press-1/temperature", 50)
         wait_until(lambda: self.browser.visible("#no-events"), 15, "no open event")
+        self.browser.click("#older-events")
+        self.see("#past-events", "press-1/temperature is 95")
+        wait_until(lambda: self.browser.visible("#no-older"), 15, "that there are no earlier ones")
 
     def test_4_it_fits_a_phone(self):
         self.log_in()

@@ -27,14 +27,16 @@ def properties(packet, **values):
 
 
 class Client(paho.Client):
-    """Remembers its messages in got. Connects when made, unless the server refuses: see code, or wait=False."""
+    """Remembers its messages in got, a list of its own or the one given. Connects when made, unless the server refuses:
+    see code, or wait=False."""
 
     def __init__(self, port, client_id="", protocol=paho.MQTTv5, transport="tcp", clean=True, expiry_s=0, wait=True,
-                 user=None, password=None, ca=None, cert=None, will=None, host="127.0.0.1", keepalive=30, **connect):
+                 user=None, password=None, ca=None, cert=None, will=None, host="127.0.0.1", keepalive=30, got=None,
+                 **connect):
         v5 = protocol == paho.MQTTv5
         super().__init__(paho.CallbackAPIVersion.VERSION2, client_id, protocol=protocol, transport=transport,
                          clean_session=None if v5 else clean, reconnect_on_failure=False)
-        self.got, self.answered, self.gone = [], threading.Event(), threading.Event()
+        self.got, self.answered, self.gone = [] if got is None else got, threading.Event(), threading.Event()
         self.acks, self.heard = {}, threading.Condition()
         self.present = self.code = self.end_code = self.answer = None
         self.on_message = lambda _c, _u, message: self.got.append(message)

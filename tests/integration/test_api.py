@@ -1,11 +1,15 @@
 """The HTTP API of a real gateway: its description against its answers, roles, sessions, changes, the live stream."""
+import contextlib
 import http.client
 import json
 import os
+import pty
 import re
+import shutil
 import socket
 import ssl
 import stat
+import subprocess
 import threading
 import time
 import unittest
@@ -13,7 +17,7 @@ import unittest
 import jsonschema
 import paho.mqtt.publish
 
-from gateway import Gateway, wait_until
+from gateway import BINARY, Gateway, wait_until
 
 V1 = "/api/v1"
 JSON = {"Content-Type": "application/json"}
@@ -124,6 +128,7 @@ class DescriptionTest(ApiCase):
             "putConfig": None, "patchConfig": {"pipelines": {"heat": {"title": "Heat"}}},
             "checkConfig": {"site": "elsewhere", "nonsense": 1},
         }
+        cls.queries = {"deleteHistory": "?select=nobody-here/*"}
         cls.refusals = {"writeSignal": 404, "removeToken": 404}  # nobody listens there; no such token
 
     def path_of(self, path, event):
@@ -163,7 +168,8 @@ class DescriptionTest(ApiCase):
                     continue
                 with self.subTest(operation=operation["operationId"]):
                     body = self.bodies.get(operation["operationId"])
-                    answer = self.ask(method.upper(), self.path_of(path, event), body)
+                    query = self.queries.get(operation["operationId"], "")
+                    answer = self.ask(method.upper(), self.path_of(path, event) + query, body)
                     success = next(int(s) for s in operation["responses"] if s != "default")
                     expected = self.refusals.get(operation["operationId"], success)
                     self.assertEqual(answer.status, expected, answer.bytes[:500])
@@ -190,15 +196,17 @@ class DescriptionTest(ApiCase):
 
 
 class AccessTest(ApiCase):
-    def test_first_token_is_printed_once_and_its_file_goes_with_the_next(self):
+    def test_first_token_is_never_in_a_log_and_its_file_goes_with_the_next(self):
         with Gateway(self.config) as gateway:
             path = os.path.join(gateway.data, "first-token")
             self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
             token = gateway.token()
-            self.assertEqual(gateway.log().count(token), 1)
+            self.assertNotIn(token, gateway.log())
+            self.assertIn(f'file="{path}"', gateway.log())
             gateway.stop()
             gateway.start()
-            self.assertEqual(gateway.log().count(token), 1)
+            self.assertNotIn(token, gateway.log())
+            self.assertEqual(gateway.log().count("first start"), 1)
             c = http.client.HTTPConnection("127.0.0.1", gateway.http_port, timeout=10)
             c.request("POST", f"{V1}/tokens", json.dumps({"title": "mine", "role": "administrator"}),
                       {"Authorization": f"Bearer {token}", **JSON})
@@ -214,6 +222,32 @@ class AccessTest(ApiCase):
                         content = f.read()
                     self.assertNotIn(token.encode(), content, name)
                     self.assertNotIn(second.encode(), content, name)
+
+    def test_first_token_is_told_once_on_a_terminal(self):
+        gateway = Gateway(self.config)
+        folder = gateway.make_folder()
+        self.addCleanup(shutil.rmtree, folder)
+        gateway.write_config()
+        said = []
+        for _ in range(2):
+            ours, theirs = pty.openpty()
+            process = subprocess.Popen([BINARY, "run", "--config", gateway.config_path, "--data", gateway.data],
+                                       stdin=theirs, stdout=theirs, stderr=theirs)
+            os.close(theirs)
+            text = b""
+            while b"ready site" not in text:
+                text += os.read(ours, 65536)
+            process.terminate()
+            with contextlib.suppress(OSError):  # the terminal's end is an error
+                while part := os.read(ours, 65536):
+                    text += part
+            os.close(ours)
+            self.assertEqual(process.wait(20), 0)
+            said.append(text.decode())
+        token = gateway.token()
+        self.assertEqual(said[0].count(token), 1)
+        self.assertIn("first-token, for your eyes only", said[0])
+        self.assertNotIn(token, said[1])
 
     def test_an_address_beyond_loopback_waits_for_a_credential(self):
         config = dict(self.config, api={"listen": "0.0.0.0:{http_port}"})
@@ -443,6 +477,62 @@ class ConfigTest(ApiCase):
         self.assertEqual(back.status, 200, back.bytes)
         self.assertEqual(self.ask("GET", f"{V1}/config").json["config"], before.json["config"])
         self.assertEqual(self.ask("GET", f"{V1}/revisions/9999").status, 404)
+
+    def test_the_gateway_itself_changes_without_a_restart_where_it_can(self):
+        def make(name):
+            for file in (f"{gateway.folder}/{name}.key", f"{gateway.folder}/{name}.crt"):
+                self.assertFalse(os.path.exists(file))
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                            "-nodes", "-keyout", f"{gateway.folder}/{name}.key", "-out", f"{gateway.folder}/{name}.crt",
+                            "-days", "2", "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1"],
+                           check=True, capture_output=True, timeout=30)
+            return {"certificate": f"{gateway.folder}/{name}.crt", "key": f"{gateway.folder}/{name}.key"}
+
+        def served():
+            pem = ssl.get_server_certificate(("127.0.0.1", gateway.tls_port), timeout=10)
+            done = subprocess.run(["openssl", "x509", "-noout", "-subject"], input=pem, capture_output=True, text=True,
+                                  check=True, timeout=10)
+            return done.stdout.strip().rpartition("=")[2].strip()
+
+        def patch(change):
+            return gateway.api("PATCH", f"{V1}/config", change)
+        gateway = Gateway(dict(self.config, site="before"))
+        gateway.make_folder()
+        first = make("first")
+        gateway.config["api"] = {"listen": "127.0.0.1:{http_port}", "tls": {"listen": "127.0.0.1:{tls_port}", **first}}
+        with gateway:
+            self.assertEqual(served(), "first")
+            kept = http.client.HTTPSConnection("127.0.0.1", gateway.tls_port, timeout=10,
+                                               context=ssl.create_default_context(cafile=first["certificate"]))
+            kept.request("GET", "/healthz")
+            self.assertEqual(kept.getresponse().read(), b"ok\n")
+            status, body = patch({"api": {"tls": {**first, "certificate": "/nowhere.pem"}}})
+            self.assertEqual(status, 400, body)
+            self.assertIn("/nowhere.pem", body["detail"])
+            self.assertEqual(served(), "first")
+            status, body = patch({"api": {"tls": make("second"), "connections": 4, "origins": ["https://elsewhere"]}})
+            self.assertEqual(status, 200, body)
+            self.assertEqual(served(), "second")
+            kept.request("GET", "/healthz", headers={"Origin": "https://elsewhere"})  # who is connected stays
+            answer = kept.getresponse()
+            answer.read()
+            self.assertEqual(answer.headers["Access-Control-Allow-Origin"], "https://elsewhere")
+            crowd = [socket.create_connection(("127.0.0.1", gateway.http_port), 5) for _ in range(6)]
+            for s in crowd:
+                s.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            self.assertIn(b" 503 ", b"".join(s.recv(4096).partition(b"\n")[0] for s in crowd))
+            for s in crowd:
+                s.close()
+            status, body = patch({"site": "after", "journal": {"commit": "20ms", "retention": {"size": "2MiB"}},
+                                  "history": {"retention": {"age": "30d"}}, "events": {"retention": {"count": 500}}})
+            self.assertEqual(status, 200, body)
+            self.assertEqual(gateway.api("GET", f"{V1}/status")[1]["site"], "after")
+            for change in ({"api": {"listen": "127.0.0.1:1"}}, {"journal": {"segment_size": "1MiB"}}, {"shards": 2},
+                           {"history": {"block": "1min"}}):
+                status, body = patch(change)
+                self.assertEqual(status, 501, body)
+                self.assertIn("restart", body["detail"])
+            kept.close()
 
     def test_yaml_is_welcome_and_places_are_told(self):
         text = "site: other\npipelines:\n  heat:\n    selekt: [a/*]\n"

@@ -499,5 +499,55 @@ class Replay(unittest.TestCase):
             self.assertIn("--config", run("replay", "--data", folder + "/copy").stderr)
 
 
+class Completion(unittest.TestCase):
+    """What `ganglion completion` prints, used by the shells themselves."""
+
+    def script(self, shell):
+        done = run("completion", shell)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def bash(self, *words):
+        """What Tab would offer behind these words; the last one may be begun."""
+        line = " ".join(f"'{word}'" for word in words)
+        done = subprocess.run(
+            ["bash", "--norc", "-c", f"{self.script('bash')}\nCOMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; _ganglion; "
+             "printf '%s\\n' \"${COMPREPLY[@]}\""], capture_output=True, text=True, check=True, timeout=20)
+        self.assertEqual(done.stderr, "")
+        return set(done.stdout.split())
+
+    def test_bash_completes_commands_verbs_flags_and_files(self):
+        commands = {line.split()[0] for line in run("help").stdout.split("commands:")[1].splitlines()
+                    if line.startswith("  ")}
+        self.assertEqual(self.bash("ganglion", ""), commands)
+        self.assertEqual(self.bash("ganglion", "de"), {c for c in commands if c.startswith("de")})
+        self.assertEqual(self.bash("ganglion", "event", ""), {"list", "show", "ack", "comment"})
+        self.assertLessEqual({"rollback", "reference"}, self.bash("ganglion", "config", "r"))  # and files
+        self.assertEqual(self.bash("ganglion", "event", "list", "--se"), {"--severity"})
+        self.assertEqual(self.bash("ganglion", "key", "create", "--r"), {"--role"})
+        self.assertEqual(self.bash("ganglion", "help", "ru"), {"run"})
+        self.assertEqual(self.bash("ganglion", "nothing", ""), set())
+        with tempfile.TemporaryDirectory() as folder:
+            os.mkdir(f"{folder}/deep")
+            with open(f"{folder}/day.yaml", "w", encoding="ascii"):
+                pass
+            self.assertEqual(self.bash("ganglion", "check", f"{folder}/d"), {f"{folder}/deep", f"{folder}/day.yaml"})
+            self.assertEqual(self.bash("ganglion", "run", "--data", f"{folder}/d"), {f"{folder}/deep"})
+
+    def test_every_flag_is_offered(self):
+        for shell in ("bash", "zsh", "fish"):
+            text = self.script(shell)
+            for flag in ("severity", "before", "password-file", "token-file", "json"):
+                self.assertIn(flag, text, shell)
+            checker = shutil.which(shell)
+            if checker:
+                subprocess.run([checker, "-n"], input=text, text=True, check=True, timeout=20)
+
+    def test_another_shell_is_told(self):
+        done = run("completion", "tcsh")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("bash, zsh or fish", done.stderr)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -2,6 +2,9 @@
 the next start goes on."""
 import json
 import os
+import termios
+import select
+import pty
 import shutil
 import signal
 import socket
@@ -162,6 +165,35 @@ class DemoTest(unittest.TestCase):
         demo.process.kill()
         demo.process.wait()
         wait_until(lambda: not is_running(demo.hello["site_pid"]), 10, "the site's end")
+
+    def test_a_stopped_terminal_stops_nothing(self):
+        ours, theirs = pty.openpty()
+        self.addCleanup(os.close, ours)
+        ports = {f"GANGLION_DEMO_{name}": f"127.0.0.1:{free_port()}" for name in ("HTTP", "MQTT", "MQTTS", "MODBUS")}
+        process = subprocess.Popen([BINARY, "demo", "--data", self.folder, "--speed", "9000"], stdin=theirs,
+                                   stdout=theirs, stderr=theirs, env=dict(os.environ, **ports))
+        self.addCleanup(lambda: process.poll() is None and (process.kill(), process.wait()))
+        said = b""
+        while b"logs " not in said:
+            said += os.read(ours, 65536)
+        termios.tcflow(theirs, termios.TCOOFF)  # Ctrl-S
+        with open(os.path.join(self.folder, "data", "first-token"), encoding="ascii") as f:
+            token = f.read().strip()
+
+        def active():
+            request = urllib.request.Request(f"http://{ports['GANGLION_DEMO_HTTP']}/api/v1/events?limit=100",
+                                             headers={"Authorization": "Bearer " + token})
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                return len(json.load(answer)["events"]) >= 2
+        wait_until(active, 60, "events while the terminal is stopped")
+        self.assertEqual(select.select([ours], [], [], 0)[0], [], "the terminal is not stopped")
+        termios.tcflow(theirs, termios.TCOON)  # Ctrl-Q
+        while b"bearing" not in said:
+            said += os.read(ours, 65536)
+        termios.tcflow(theirs, termios.TCOOFF)
+        process.terminate()
+        self.assertEqual(process.wait(20), 0)
+        os.close(theirs)
 
     def test_keeps_secrets_for_the_owner(self):
         demo = self.demo()

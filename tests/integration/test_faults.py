@@ -295,7 +295,7 @@ class Change(Case):
         other.bind(("127.0.0.1", 0))
         other.listen()
         taken = other.getsockname()[1]
-        for wrong in ({"rules": {"hot": {"when": "d/t >"}}}, {"nonsense": 1}, {"site": "elsewhere"},
+        for wrong in ({"rules": {"hot": {"when": "d/t >"}}}, {"nonsense": 1}, {"shards": 3},
                       {"drivers": {"mqtt": MQTT, "second": dict(MQTT, driver="mqtt", listen=f"127.0.0.1:{taken}")}}):
             self.refused(gateway, dict(config, **wrong))
         client.say("d/t", 60)

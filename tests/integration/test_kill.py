@@ -66,19 +66,21 @@ class Watch:
 
 
 class Kill(unittest.TestCase):
-    def rounds(self, qos, kills, seconds):
+    def rounds(self, qos, kills, seconds, config=CONFIG, clients=CLIENTS, look=None):
         acked_path = None
         watch, kills_done, acked = Watch(self), 0, 0
         began = time.monotonic()
         slowest = 0.0
-        with Gateway(CONFIG) as gateway:
+        with Gateway(config) as gateway:
             acked_path = os.path.join(gateway.folder, "acked")
             while kills_done < kills and time.monotonic() - began < seconds:
                 load = subprocess.Popen(
-                    [LOAD, "acked", f"127.0.0.1:{gateway.mqtt_port}", f"clients={CLIENTS}", "window=50",
+                    [LOAD, "acked", f"127.0.0.1:{gateway.mqtt_port}", f"clients={clients}", "window=50",
                      f"qos={qos}", "seconds=30", f"start={kills_done * 10000000}", f"file={acked_path}"],
                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
                 time.sleep(random.uniform(0.05, 0.6))  # the moment of death, not a wait for anything
+                if look:
+                    look(gateway)
                 gateway.kill()
                 load.wait(10)
                 kills_done += 1
@@ -103,6 +105,23 @@ class Kill(unittest.TestCase):
 
     def test_nothing_acknowledged_is_lost_with_qos_2(self):
         self.rounds(2, max(KILLS // 5, 1), SECONDS * 0.25)
+
+
+class Shards(Kill):
+    """Several shards: each device has one, by its name; all write to one journal."""
+
+    def test_nothing_acknowledged_is_lost_with_qos_1(self):
+        worked = set()
+
+        def look(gateway):
+            for shard in range(3):
+                if gateway.metric("ganglion_shard_samples_total", shard=str(shard)):
+                    worked.add(shard)
+        self.rounds(1, max(KILLS // 3, 1), SECONDS * 0.5, dict(CONFIG, shards=3), 12, look)
+        self.assertEqual(worked, {0, 1, 2}, "shards that had work")
+
+    def test_nothing_acknowledged_is_lost_with_qos_2(self):
+        self.rounds(2, max(KILLS // 10, 1), SECONDS * 0.2, dict(CONFIG, shards=3), 12)
 
 
 class Sessions(unittest.TestCase):

@@ -56,6 +56,13 @@ class PackageTest(unittest.TestCase):
         self.assertNotIn("modbus", depends)
         self.assertNotIn("mosquitto", depends)
 
+    def test_it_brings_completions_for_shells(self):
+        for path, word in (("/usr/share/bash-completion/completions/ganglion", "complete -o filenames -F _ganglion"),
+                           ("/usr/share/zsh/vendor-completions/_ganglion", "#compdef ganglion"),
+                           ("/usr/share/fish/vendor_completions.d/ganglion.fish", "complete -c ganglion")):
+            with open(self.installed(path), encoding="utf-8") as f:
+                self.assertIn(word, f.read())
+
     def test_its_unit_names_what_is_there(self):
         with open(self.installed("/lib/systemd/system/ganglion.service"), encoding="ascii") as f:
             unit = dict(line.strip().partition("=")[::2] for line in f if "=" in line and line[0] != "#")

@@ -31,8 +31,9 @@ class Collector:
     def run(self):
         while not self.stopping.is_set():
             try:
-                client = Client(self.broker.port, "collector", clean=False, expiry_s=1000, **self.broker.tls)
-                client.got = self.messages
+                # The list from the first moment: what waited for the session comes right behind CONNACK.
+                client = Client(self.broker.port, "collector", clean=False, expiry_s=1000, got=self.messages,
+                                **self.broker.tls)
                 client.listen(self.topic, 1)
                 self.ready.set()
                 while not client.gone.wait(0.05) and not self.stopping.is_set():
