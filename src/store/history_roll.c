@@ -155,7 +155,7 @@ int gg_history_note_block(struct gg_history *h, struct gg_history_signal *s, con
 		s->roll_at = gg_clock_monotonic(h->o.clock) + patience_ns;
 	if (last > f->newest)
 		f->newest = last;
-	s->roll = true;
+	s->roll = h->roll_look = true;
 	return status;
 }
 
@@ -255,9 +255,10 @@ int gg_history_roll(struct gg_history *h)
 {
 	int64_t now = gg_clock_monotonic(h->o.clock), deadline = now + budget_ns;
 	int status = 0;
-	bool more = false;
-	for (uint32_t i = 0; i < h->signals_cap && status == 0; i++) {
+	bool more = false, later = false;
+	for (uint32_t i = 0; i < h->signals_cap && h->roll_look && status == 0; i++) {
 		struct gg_history_signal *s = h->signals[i];
+		later |= s && s->roll && now < s->roll_at;
 		if (!s || !s->roll || now < s->roll_at)
 			continue;
 		if (is_complete(s))
@@ -267,6 +268,7 @@ int gg_history_roll(struct gg_history *h)
 		if ((more = gg_clock_monotonic(h->o.clock) > deadline))
 			break;
 	}
+	h->roll_look &= more || later || status < 0;
 	pthread_mutex_lock(&h->lock);
 	h->stats.rolling = more;
 	pthread_mutex_unlock(&h->lock);
