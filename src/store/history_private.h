@@ -52,7 +52,7 @@ struct gg_history {
 	char *path;
 	sqlite3 *db; /* the history thread's */
 	sqlite3_stmt *insert_block, *insert_signal, *update_signal, *find_signal, *update_cursor;
-	sqlite3_stmt *insert_rollup, *find_rollups, *next_block;
+	sqlite3_stmt *insert_rollup, *find_rollups, *next_block, *update_state;
 	struct gg_journal *journal;
 	struct gg_journal_reader *reader;
 	pthread_t thread;

@@ -66,6 +66,8 @@ int gg_history_prepare(struct gg_history *h, struct gg_error *e)
 			"state=?7 WHERE id=?1",
 			&h->update_signal, e);
 	if (status == 0)
+		status = gg_sql_prepare(h->db, "UPDATE signals SET state=? WHERE id=?", &h->update_state, e);
+	if (status == 0)
 		status = gg_sql_prepare(h->db,
 			"SELECT id, last_position, max_span, state FROM signals WHERE name=?",
 			&h->find_signal, e);
@@ -103,6 +105,7 @@ void gg_history_finalize(struct gg_history *h)
 	sqlite3_finalize(h->insert_block);
 	sqlite3_finalize(h->insert_signal);
 	sqlite3_finalize(h->update_signal);
+	sqlite3_finalize(h->update_state);
 	sqlite3_finalize(h->find_signal);
 	sqlite3_finalize(h->update_cursor);
 	sqlite3_finalize(h->insert_rollup);
@@ -211,16 +214,10 @@ struct gg_history_signal *gg_history_by_id(struct gg_history *h, int64_t id, str
 
 int gg_history_save_state(struct gg_history *h, const struct gg_history_signal *s)
 {
-	sqlite3_stmt *q = NULL;
 	uint8_t state[STATE_BYTES];
-	int status = gg_sql_prepare(h->db, "UPDATE signals SET state=? WHERE id=?", &q, NULL);
-	if (status < 0)
-		return status;
-	sqlite3_bind_blob(q, 1, state, (int)write_state(&s->fresh, state), SQLITE_TRANSIENT);
-	sqlite3_bind_int64(q, 2, s->id);
-	status = gg_sql_done(q);
-	sqlite3_finalize(q);
-	return status;
+	sqlite3_bind_blob(h->update_state, 1, state, (int)write_state(&s->fresh, state), SQLITE_TRANSIENT);
+	sqlite3_bind_int64(h->update_state, 2, s->id);
+	return gg_sql_done(h->update_state);
 }
 
 /* ---- storing ---- */
