@@ -112,6 +112,12 @@ static const struct gg_option history_retention_options[] = {
 		.help = "Signals whose history lives shorter or longer; the first that fits counts"),
 	{0}};
 
+static const struct gg_option encryption_options[] = {
+	GG_OPTION(struct gg_site_encryption, key_file, STRING, .flags = GG_FILE,
+		.example = "/etc/ganglion/key",
+		.help = "File of 32 random bytes that only the gateway can read"),
+	{0}};
+
 static const struct gg_option history_options[] = {
 	GG_OPTION(struct gg_site_history, enabled, BOOL, .def = "true",
 		.help = "Keep samples for queries and charts"),
@@ -258,6 +264,8 @@ const struct gg_option gg_site_options[] = {
 	GG_OPTION(struct gg_site, limits, GROUP, .sub = limits_options, .help = "What the gateway may use"),
 	GG_OPTION(struct gg_site, journal, GROUP, .sub = journal_options,
 		.help = "The log on disk of all that came in: what is in it survives power loss"),
+	GG_OPTION(struct gg_site, encryption, GROUP, .sub = encryption_options,
+		.help = "What rests in the data folder is sealed with this key"),
 	GG_OPTION(struct gg_site, history, GROUP, .sub = history_options, .help = "Samples at rest"),
 	GG_OPTION(struct gg_site, events, GROUP, .sub = events_options, .help = "Events at rest"),
 	GG_OPTION(

@@ -48,6 +48,11 @@ struct gg_site_history_retention {
 	struct gg_many selections; /* struct gg_site_selection; the first that fits counts */
 };
 
+/* What rests in the data folder is sealed when a key is named. */
+struct gg_site_encryption {
+	const char *key_file; /* NULL = not sealed by a file */
+};
+
 struct gg_site_history {
 	bool enabled;
 	int64_t block_ns;
@@ -143,6 +148,7 @@ struct gg_site {
 	struct gg_site_log log;
 	struct gg_site_limits limits;
 	struct gg_site_journal journal;
+	struct gg_site_encryption encryption;
 	struct gg_site_history history;
 	struct gg_site_events events;
 	struct gg_site_api api;

@@ -22,7 +22,7 @@ static bool fits_at(const struct gg_config_changes *c, const char *section)
 /* What can't change while we run; the answer names it. */
 static int check_fixed(const struct gg_config *old, const struct gg_config *fresh, struct gg_error *e)
 {
-	static const char *const fixed[] = {"data_dir", "shards", "journal", "history", "api"};
+	static const char *const fixed[] = {"data_dir", "shards", "encryption", "journal", "history", "api"};
 	struct gg_config_changes changes = {0};
 	int rc = gg_config_compare(old, fresh, &changes);
 	for (size_t i = 0; i < GG_COUNT(fixed) && rc == 0; i++)

@@ -203,6 +203,7 @@ void gg_gateway_stop(void)
 	gg_config_free(g->config);
 	if (g->lock_fd >= 0)
 		close(g->lock_fd);
+	OPENSSL_cleanse(&g->key, sizeof g->key);
 	free(g->config_path);
 	free(g->data_dir);
 	free(atomic_load(&g->site));

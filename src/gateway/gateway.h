@@ -12,6 +12,7 @@
 #include "gateway/events.h"
 #include "gateway/instance.h"
 #include "gateway/shard.h"
+#include "security/vault.h"
 
 struct gg_catalog;
 struct gg_history;
@@ -26,7 +27,8 @@ struct gg_gateway {
 	uint64_t generation; /* counts the configurations this process has had */
 	char *config_path;   /* NULL: built-in defaults */
 	char *data_dir;
-	_Atomic(char *) site; /* its name; read by any thread, one that was stays readable */
+	struct gg_vault_key key; /* of what rests in it */
+	_Atomic(char *) site;    /* its name; read by any thread, one that was stays readable */
 	int lock_fd;
 	struct gg_loop *control, *io, *north;
 	struct gg_shard *shards[GG_MOST_SHARDS];
