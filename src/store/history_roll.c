@@ -268,6 +268,17 @@ static bool is_complete(const struct gg_history_signal *s)
 	return false;
 }
 
+static int roll_if_complete(
+	struct gg_history *h, struct gg_history_signal *s, struct together *t, int64_t deadline)
+{
+	if (!is_complete(s)) {
+		s->roll = false;
+		return 0;
+	}
+	int status = roll_signal(h, s, t, deadline);
+	return t->count == TOGETHER || status < 0 ? end_together(h, t, status) : status;
+}
+
 int gg_history_roll(struct gg_history *h)
 {
 	int64_t now = gg_clock_monotonic(h->o.clock), deadline = now + budget_ns;
@@ -279,12 +290,7 @@ int gg_history_roll(struct gg_history *h)
 		later |= s && s->roll && now < s->roll_at;
 		if (!s || !s->roll || now < s->roll_at)
 			continue;
-		if (is_complete(s))
-			status = roll_signal(h, s, &t, deadline);
-		else
-			s->roll = false;
-		if (t.count == TOGETHER || status < 0)
-			status = end_together(h, &t, status);
+		status = roll_if_complete(h, s, &t, deadline);
 		if ((more = gg_clock_monotonic(h->o.clock) > deadline))
 			break;
 	}
