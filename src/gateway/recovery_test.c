@@ -166,12 +166,25 @@ static unsigned count_records(enum gg_record_kind kind)
 	return n;
 }
 
+static unsigned count_known(const char *kind, bool open_only)
+{
+	unsigned n = 0;
+	for (const struct gg_event_entry *e = gg_events_newest(); e; e = e->older)
+		n += strcmp(e->kind, kind) == 0 && (!open_only || e->state != GG_EVENT_CLEARED);
+	return n;
+}
+
+/* Events come by way of the journal's thread: counted when nothing has changed for some turns. */
 static unsigned count_events(const char *kind, bool open_only)
 {
 	unsigned n = 0;
-	gg_loop_turn(gg_gateway.control, 10 * GG_NS_PER_MS);
-	for (const struct gg_event_entry *e = gg_events_newest(); e; e = e->older)
-		n += strcmp(e->kind, kind) == 0 && (!open_only || e->state != GG_EVENT_CLEARED);
+	gg_journal_flush(gg_gateway.journal);
+	for (unsigned same = 0; same < 10; same++) {
+		gg_loop_turn(gg_gateway.control, 10 * GG_NS_PER_MS);
+		unsigned now = count_known(kind, open_only);
+		same = now == n ? same : 0;
+		n = now;
+	}
 	return n;
 }
 

@@ -248,7 +248,7 @@ void gg_ruleset_stats(const struct gg_ruleset *rs, struct gg_ruleset_stats *ret_
 		bytes += rs->rules[in->rule].ref_count * (4U + (in->convert ? 16U : 0U)) + 16;
 	}
 	for (uint32_t i = 0; i < rs->slot_count; i++)
-		bytes += rs->watchers[i].cap * 4 + rs->lasts[i].text_cap + 16U;
+		bytes += rs->watchers[i].cap * sizeof *rs->watchers[i].items + rs->lasts[i].text_cap + 16U;
 	bytes += rs->by_name.cap * (sizeof(struct gg_map_entry) + 24) +
 		 rs->by_binding.cap * (sizeof(struct gg_map_entry) + 16);
 	ret_stats->memory_bytes = bytes;

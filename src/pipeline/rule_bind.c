@@ -62,12 +62,13 @@ static uint32_t slot_of(struct gg_ruleset *rs, uint32_t signal)
 static int watch(struct gg_ruleset *rs, uint32_t slot, uint32_t instance)
 {
 	struct watchers *w = &rs->watchers[slot];
-	for (uint32_t i = 0; i < w->count; i++)
-		if (w->items[i] == instance)
-			return 0;
-	if (gg_grow(&w->items, w->count, &w->cap, sizeof *w->items) < 0)
+	uint32_t i = 0;
+	while (i < w->count && w->items[i].instance != instance)
+		i++;
+	if (i == w->count && gg_grow(&w->items, w->count, &w->cap, sizeof *w->items) < 0)
 		return -ENOMEM;
-	w->items[w->count++] = instance;
+	w->items[i] = (struct watcher){1, 0, instance};
+	w->count += i == w->count;
 	return 0;
 }
 

@@ -35,9 +35,16 @@ struct instance {
 	struct gg_expr_linear *convert; /* by ref, or NULL */
 };
 
+/* An instance that looks at a slot. A number from..to leaves its state as it is, so it need not be asked:
+ * most rules are "signal > 50", and most samples change nothing. from > to: nothing is known, ask. */
+struct watcher {
+	double from, to;
+	uint32_t instance;
+};
+
 /* Who looks at a slot. */
 struct watchers {
-	uint32_t *items;
+	struct watcher *items;
 	uint32_t count, cap;
 };
 
@@ -87,6 +94,8 @@ struct instance *gg_rule_instance(struct gg_ruleset *rs, uint32_t rule, struct g
 /* rule_run.c */
 void gg_rule_evaluate(struct gg_ruleset *rs, struct instance *in, uint32_t cause, int64_t now_ns);
 void gg_rule_set_due(struct gg_ruleset *rs, struct instance *in, int64_t due_ns);
+/* States were changed from outside: all are asked at their next sample. */
+void gg_rule_ask_all(struct gg_ruleset *rs);
 /* rule_event.c */
 /* Its key, valid until the next call: "overheating", or with a binding "overheating/2". */
 struct gg_str gg_rule_key(struct gg_ruleset *rs, const struct instance *in);

@@ -63,4 +63,5 @@ void gg_ruleset_reconcile(struct gg_ruleset *rs, int64_t now_ns, bool recovered)
 			in->event = event;
 		}
 	}
+	gg_rule_ask_all(rs);
 }

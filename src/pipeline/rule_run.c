@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Samples and time to states: the part of the rules that runs per sample. Nothing here allocates; what opens
  * and clears is in rule_event.c. */
+#include "pipeline/expr_internal.h"
 #include "pipeline/rule_internal.h"
+
+#include <math.h>
 
 /* ---- the heap of what is due ---- */
 
@@ -150,6 +153,74 @@ void gg_rule_evaluate(struct gg_ruleset *rs, struct instance *in, uint32_t cause
 		gg_rule_set_due(rs, in, due);
 }
 
+/* ---- which numbers change nothing ---- */
+
+/* The numbers for which "number token limit" is as wanted; empty where they are no one interval. */
+static void set_interval(struct watcher *w, uint8_t token, double limit, bool wanted)
+{
+	bool above = (token == T_GT || token == T_GE) == wanted;
+	bool itself = (token == T_GE || token == T_LE) == wanted;
+	if (token == T_EQ || token == T_NE) {
+		if ((token == T_EQ) == wanted)
+			w->from = w->to = limit;
+		return;
+	}
+	w->from = above ? (itself ? limit : nextafter(limit, INFINITY)) : -INFINITY;
+	w->to = above ? INFINITY : (itself ? limit : nextafter(limit, -INFINITY));
+}
+
+static void ask_next_time(struct watcher *w)
+{
+	w->from = 1;
+	w->to = 0;
+}
+
+static bool changes_nothing(const struct watcher *w, double value)
+{
+	return value >= w->from && value <= w->to;
+}
+
+/* Only for what is as plain as it can be: one comparison, nothing that waits for its time. And only when the
+ * number of now is one of these; else the sample of another signal may open what clear_when has closed. */
+static void learn(struct gg_ruleset *rs, struct watcher *w, uint32_t slot, double value)
+{
+	const struct instance *in = rs->instances[w->instance];
+	const struct rule *r = &rs->rules[in->rule];
+	const struct gg_expr *x = in->open ? r->unclear : r->when;
+	int64_t since = in->open ? in->clear_since_ns : in->since_ns;
+	ask_next_time(w);
+	if (since || in->broken || in->heap || in->convert || (in->open && r->clear) || !x->simple ||
+		in->slots[0] != slot)
+		return;
+	set_interval(w, x->simple, x->numbers[0], in->open);
+	if (!changes_nothing(w, value))
+		ask_next_time(w);
+}
+
+void gg_rule_ask_all(struct gg_ruleset *rs)
+{
+	for (uint32_t i = 0; i < rs->slot_count; i++)
+		for (uint32_t k = 0; k < rs->watchers[i].count; k++)
+			ask_next_time(&rs->watchers[i].items[k]);
+}
+
+static void ask_watchers(struct gg_ruleset *rs, uint32_t slot, int64_t now_ns)
+{
+	const struct gg_expr_last *l = &rs->lasts[slot];
+	const struct watchers *list = &rs->watchers[slot];
+	bool number = l->quality != GG_BAD && l->type != GG_TYPE_STRING && l->type != GG_TYPE_BOOL;
+	double value = number ? l->number : NAN;
+	for (uint32_t k = 0; k < list->count; k++) {
+		struct watcher *w = &list->items[k];
+		if (changes_nothing(w, value)) {
+			rs->stats.evaluations++;
+			continue;
+		}
+		gg_rule_evaluate(rs, rs->instances[w->instance], slot, now_ns);
+		learn(rs, w, slot, value);
+	}
+}
+
 void gg_ruleset_run(struct gg_ruleset *rs, const struct gg_sample *samples, uint32_t count,
 	const struct gg_batch *batch, int64_t now_ns)
 {
@@ -164,9 +235,7 @@ void gg_ruleset_run(struct gg_ruleset *rs, const struct gg_sample *samples, uint
 		if (s->type == GG_TYPE_STRING && batch)
 			text = gg_batch_text(batch, s);
 		gg_expr_last_set(&rs->lasts[slot], s, text, now_ns);
-		const struct watchers *w = &rs->watchers[slot];
-		for (uint32_t k = 0; k < w->count; k++)
-			gg_rule_evaluate(rs, rs->instances[w->items[k]], slot, now_ns);
+		ask_watchers(rs, slot, now_ns);
 	}
 }
 

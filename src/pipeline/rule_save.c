@@ -197,6 +197,7 @@ int gg_ruleset_load(struct gg_ruleset *rs, struct gg_reader *from)
 	}
 	bool ok = now && gg_reader_ok(from);
 	free(now);
+	gg_rule_ask_all(rs);
 	if (!ok) {
 		forget(rs);
 		return -EINVAL;

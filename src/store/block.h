@@ -78,6 +78,16 @@ struct gg_block_coder *gg_block_coder_new(void);
 struct gg_block_coder *gg_block_coder_free(struct gg_block_coder *c);
 /* Appends the compressed form of a sorted block. Errors: -ENOMEM, -E2BIG (to's maximum). */
 int gg_block_encode(struct gg_block_coder *c, const struct gg_block *b, struct gg_buf *to);
+
+/* What earlier blocks of a signal taught; begins as zeros. */
+struct gg_block_hint {
+	uint8_t lost; /* blocks in a row for which zstd was of no use */
+	uint8_t wait; /* blocks until it is tried again */
+};
+
+/* The same, without trying again and again what did not help the signal's blocks before. */
+int gg_block_encode_hinted(
+	struct gg_block_coder *c, const struct gg_block *b, struct gg_block_hint *hint, struct gg_buf *to);
 /* Replaces the content. Errors: -EINVAL damaged, -ENOMEM. */
 int gg_block_decode(struct gg_block_coder *c, struct gg_block *b, struct gg_str bytes);
 

@@ -28,72 +28,11 @@
 #include <math.h>
 #include <zstd.h>
 
-enum { VERSION = 2, DIGITS_MAX = 10, METHOD_BITS = 32, METHOD_RAW = 128, HEADER = 5, ZSTD_LEVEL = 3 };
-enum { LIST_MAX = 256, SQUEEZE_LEAST = 32 };
+enum { VERSION = 2, DIGITS_MAX = 10, METHOD_BITS = 32, METHOD_RAW = 128, HEADER = 5 };
+enum { LIST_MAX = 256, LOST_MOST = 5, FLOAT_ZEROS = 29 };
 
 static const double powers[DIGITS_MAX + 1] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10};
 static const int64_t units[4] = {1, 1000, 1000000, 1000000000};
-
-/* ---- the coder ---- */
-
-struct gg_block_coder *gg_block_coder_new(void)
-{
-	return calloc(1, sizeof(struct gg_block_coder));
-}
-
-struct gg_block_coder *gg_block_coder_free(struct gg_block_coder *c)
-{
-	if (!c)
-		return NULL;
-	ZSTD_freeCCtx(c->packer);
-	ZSTD_freeDCtx(c->unpacker);
-	free(c->column);
-	free(c->first);
-	free(c->second);
-	free(c->planes);
-	free(c->packed);
-	free(c);
-	return NULL;
-}
-
-int gg_block_coder_reserve(struct gg_block_coder *c, uint32_t n)
-{
-	if (n <= c->cap)
-		return 0;
-	uint32_t cap = n < 1024 ? 1024 : n;
-	free(c->column);
-	free(c->first);
-	free(c->second);
-	free(c->planes);
-	free(c->packed);
-	c->cap = 0;
-	c->packed_cap = ZSTD_compressBound((size_t)cap * 8);
-	c->column = malloc(cap * sizeof *c->column);
-	c->first = malloc(cap * sizeof *c->first);
-	c->second = malloc(cap * sizeof *c->second);
-	c->planes = malloc((size_t)cap * 8);
-	c->packed = malloc(c->packed_cap);
-	if (!c->column || !c->first || !c->second || !c->planes || !c->packed)
-		return -ENOMEM;
-	c->cap = cap;
-	return 0;
-}
-
-size_t gg_block_squeeze(struct gg_block_coder *c, uint8_t *to, size_t room, const void *from, size_t len)
-{
-	if (len < SQUEEZE_LEAST || (!c->packer && !(c->packer = ZSTD_createCCtx())))
-		return 0;
-	size_t n = ZSTD_compressCCtx(c->packer, to, room, from, len, ZSTD_LEVEL);
-	return ZSTD_isError(n) || n > len - len / 16 ? 0 : n;
-}
-
-bool gg_block_unsqueeze(struct gg_block_coder *c, void *to, size_t len, struct gg_str packed)
-{
-	if (!c->unpacker && !(c->unpacker = ZSTD_createDCtx()))
-		return false;
-	size_t n = ZSTD_decompressDCtx(c->unpacker, to, len, packed.p, packed.len);
-	return !ZSTD_isError(n) && n == len;
-}
 
 /* ---- encoding ---- */
 
@@ -146,18 +85,37 @@ static bool all_doubles(const struct gg_block *b)
 	return true;
 }
 
+/*
+ * The digits a value needs, DIGITS_MAX + 1 when it is no decimal. A number with many zero bits at its end (a
+ * 32-bit float, an integer) is m / 2^k exactly: as a decimal it has k digits, so there is nothing to try.
+ */
+static unsigned digits_of(uint64_t bits)
+{
+	double v = as_double(bits);
+	int64_t m;
+	unsigned digits = 0, most = DIGITS_MAX;
+	unsigned zeros = bits & INT64_MAX ? (unsigned)__builtin_ctzll(bits) : 0;
+	if (zeros >= FLOAT_ZEROS) {
+		int exponent = (int)(bits >> 52 & 0x7ff) - 1023;
+		int below = 52 - exponent - (int)(zeros < 52 ? zeros : 52);
+		if (below > DIGITS_MAX)
+			return DIGITS_MAX + 1;
+		digits = most = below < 0 ? 0 : (unsigned)below;
+	}
+	while (digits <= most && !decimal(v, digits, &m))
+		digits++;
+	return digits <= most ? digits : DIGITS_MAX + 1;
+}
+
 /* Digits that a few values spread over the block need, DIGITS_MAX + 1 when most are no decimals. */
 static unsigned guess_digits(const struct gg_block *b)
 {
 	unsigned digits = 0, others = 0, seen = 0;
 	uint32_t step = b->count / 16 + 1;
-	int64_t m;
 	for (uint32_t i = 0; i < b->count; i += step) {
-		unsigned mine = 0;
 		if ((uint8_t)b->marks[i] != GG_TYPE_FLOAT)
 			continue;
-		while (mine <= DIGITS_MAX && !decimal(as_double(b->values[i]), mine, &m))
-			mine++;
+		unsigned mine = digits_of(b->values[i]);
 		seen++;
 		if (mine > DIGITS_MAX)
 			others++;
@@ -388,6 +346,25 @@ int gg_block_encode(struct gg_block_coder *c, const struct gg_block *b, struct g
 	memcpy(out + 1, &crc, sizeof crc);
 	to->len += (size_t)(p - out);
 	return 0;
+}
+
+int gg_block_encode_hinted(
+	struct gg_block_coder *c, const struct gg_block *b, struct gg_block_hint *hint, struct gg_buf *to)
+{
+	c->no_planes = hint->wait > 0;
+	c->planes_tried = c->planes_taken = false;
+	int status = gg_block_encode(c, b, to);
+	if (c->no_planes) {
+		hint->wait--;
+	} else if (c->planes_taken) {
+		hint->lost = 0;
+	} else if (c->planes_tried) {
+		if (hint->lost < LOST_MOST)
+			hint->lost++;
+		hint->wait = (uint8_t)((1U << hint->lost) - 1);
+	}
+	c->no_planes = false;
+	return status;
 }
 
 /* ---- decoding ---- */

@@ -21,6 +21,8 @@ struct gg_block_coder {
 	uint8_t *planes, *packed; /* 8 bytes a value; those compressed */
 	size_t packed_cap, packed_len;
 	const uint64_t *packed_of; /* whose planes packed holds while a column is written */
+	bool no_planes;            /* not to be tried in this block */
+	bool planes_tried, planes_taken;
 };
 
 /* Room for n values (and texts of so many bytes). Errors: -ENOMEM. */

@@ -22,7 +22,7 @@
 enum form { FORM_SAME, FORM_PACKED, FORM_RUNS, FORM_LISTED, FORM_PLANES };
 #define TOO_LARGE ((size_t)INT32_MAX) /* to be added to */
 
-enum { GROUP = 128, WIDE = 56, LIST_MAX = 128, EXCEPTIONS = 0x80 };
+enum { GROUP = 128, WIDE = 56, LIST_MAX = 128, EXCEPTIONS = 0x80, PLANES_LEAST = 96 };
 
 static uint64_t load64(const uint8_t *p)
 {
@@ -385,12 +385,14 @@ static void differences(uint64_t *to, const uint64_t *v, uint32_t n)
 		to[i - 1] = v[i] - v[i - 1];
 }
 
-/* Planes cost more to read, so they have to be an eighth smaller. Noise is not even tried. */
+/* Planes cost more to read, so they have to be an eighth smaller. Noise is not even tried, nor what is short.
+ */
 static void try_planes(
 	struct gg_block_coder *c, struct choice *best, unsigned transform, const uint64_t *v, uint32_t n)
 {
-	if (n < 32 || best->size < 32 || best->size > (size_t)n * 13 / 2)
+	if (c->no_planes || n < PLANES_LEAST || best->size < 32 || best->size > (size_t)n * 13 / 2)
 		return;
+	c->planes_tried = true;
 	size_t len = squeeze_planes(c, v, n);
 	if (len)
 		consider(best, FORM_PLANES, transform, v, n, len + 6 + len / 8);
@@ -444,6 +446,7 @@ uint8_t *gg_ints_put(struct gg_block_coder *c, uint8_t *p, const uint64_t *v, ui
 	case FORM_LISTED:
 		return put_listed(p, &l, best.v, best.n);
 	case FORM_PLANES:
+		c->planes_taken = true;
 		return put_planes(p, c, best.v, best.n);
 	default:
 		for (uint32_t i = 0; i < best.n; i += GROUP)

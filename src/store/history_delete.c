@@ -189,7 +189,7 @@ static int delete_signal(struct gg_history *h, struct gg_history_wish *w, int64_
 		status = delete_rollups(h, w, s);
 	if (status == 0)
 		status = gg_history_save_state(h, s);
-	s->roll = true;
+	s->roll = h->roll_look = true;
 	s->roll_at = 0;
 	return status;
 }

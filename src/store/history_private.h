@@ -5,18 +5,11 @@
 
 #include "store/history.h"
 #include "store/history_rollup.h"
+#include "store/open_block.h"
 #include "store/sql.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
-
-/* A block that is filled, or waits to be stored. */
-struct gg_open_block {
-	struct gg_open_block *next; /* closed ones of the signal, oldest first */
-	struct gg_block block;
-	uint64_t first_position, last_position;
-	int64_t since; /* monotonic */
-};
 
 /* How far a signal's rollups are; in its row. Levels count from 1. */
 struct gg_roll_state {
@@ -32,12 +25,15 @@ struct gg_history_signal {
 	uint64_t last_position; /* all up to this record is in closed blocks */
 	int64_t max_span;       /* of its stored blocks, ns */
 	struct gg_open_block *open, *late;
-	struct gg_open_block *closed; /* until their transaction is through */
+	struct gg_open_block *closed; /* until their transaction is through; oldest first */
 
 	/* the thread's own */
 	struct gg_roll_state state, fresh; /* as stored; as it will be after the transaction */
 	bool roll;                         /* there may be something to roll up */
-	int64_t roll_at;                   /* not before: late data are coming */
+	struct gg_block_hint hint;
+	bool queued, new_row;           /* in the history's list to store; its row is in this transaction */
+	int64_t roll_at;                /* not before: late data are coming */
+	struct gg_history_signal *next; /* to store */
 };
 
 /* Somebody's wish to delete, done by the thread. */
@@ -56,7 +52,7 @@ struct gg_history {
 	char *path;
 	sqlite3 *db; /* the history thread's */
 	sqlite3_stmt *insert_block, *insert_signal, *update_signal, *find_signal, *update_cursor;
-	sqlite3_stmt *insert_rollup, *find_rollups, *next_block;
+	sqlite3_stmt *insert_rollup, *find_rollups, *next_block, *update_state;
 	struct gg_journal *journal;
 	struct gg_journal_reader *reader;
 	pthread_t thread;
@@ -83,7 +79,14 @@ struct gg_history {
 	/* the thread's own */
 	uint64_t cursor, stored_cursor, position;
 	int64_t next_flush, next_cursor;
+	struct gg_history_signal *to_store, **to_store_end; /* with closed blocks, or without a row */
+	uint64_t oldest; /* no open block begins before it: as of the last look at all of them */
+	int64_t look_at; /* and none is too old before then */
+	int64_t next_look;
+	uint32_t hand;  /* where the next look for large blocks begins */
+	bool roll_look; /* a signal may have something to roll up */
 	struct gg_buf packed;
+	struct gg_block scratch; /* the one being stored */
 	struct gg_block_coder *coder;
 	struct gg_history_reader *inner; /* of what is stored, for rollups */
 	struct gg_rollup rollup;
@@ -100,8 +103,10 @@ void gg_history_bind_block(sqlite3_stmt *q, int at, const struct gg_summary *sum
 int gg_history_load_signal(struct gg_history *h, struct gg_history_signal *s);
 /* Closes what is due (all = everything), stores it in one transaction with the cursor, drops old rows. */
 int gg_history_store(struct gg_history *h, bool all);
-/* Moves the signal's open blocks to its closed ones. Under the lock. */
-void gg_history_close_blocks(struct gg_history_signal *s);
+/* Moves the signal's open blocks to its closed ones. Under the lock, on the history's thread. */
+void gg_history_close_blocks(struct gg_history *h, struct gg_history_signal *s);
+/* Puts it on the list of those to be stored, if it is not there. */
+void gg_history_queue(struct gg_history *h, struct gg_history_signal *s);
 uint64_t gg_history_number(sqlite3 *db, const char *sql);
 /* The signal with this row, from memory, or loaded into spare; NULL when it can't be read. */
 struct gg_history_signal *gg_history_by_id(struct gg_history *h, int64_t id, struct gg_history_signal *spare);

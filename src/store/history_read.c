@@ -152,12 +152,7 @@ int gg_history_decode(struct gg_history_reader *r, struct gg_block *b, struct gg
 
 static int copy_block(struct gg_history_reader *r, const struct gg_open_block *b, int64_t from, int64_t to)
 {
-	int status = 0;
-	for (uint32_t i = 0; b && i < b->block.count && status == 0; i++) {
-		struct gg_sample x = gg_block_sample(&b->block, i);
-		if (x.time_ns >= from && x.time_ns <= to)
-			status = gg_block_add(&r->memory, &x, gg_block_text(&b->block, i));
-	}
+	int status = b ? gg_open_block_copy(b, &r->memory, from, to) : 0;
 	if (b && b->first_position < r->copied_from)
 		r->copied_from = b->first_position;
 	return status;

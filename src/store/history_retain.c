@@ -249,11 +249,14 @@ static int retain_by_size(struct gg_history *h)
 	return gone;
 }
 
-/* Ids are given one after the other, and what goes is mostly the oldest: their range is about the number. */
+/* Ids are given one after the other, and what goes is mostly the oldest: their range is about the number.
+ * SQLite looks the ends up only when each is asked for by itself; both in one question read the whole table.
+ */
 void gg_history_measure(struct gg_history *h, uint64_t removed)
 {
 	uint64_t size = gg_history_file_bytes(h);
-	uint64_t rows = gg_history_number(h->db, "SELECT coalesce(max(id) - min(id) + 1, 0) FROM blocks");
+	uint64_t rows = gg_history_number(
+		h->db, "SELECT coalesce((SELECT max(id) FROM blocks) - (SELECT min(id) FROM blocks) + 1, 0)");
 	pthread_mutex_lock(&h->lock);
 	h->stats.disk_bytes = size;
 	h->stats.rows = rows;

@@ -22,7 +22,7 @@ const int64_t gg_level_width[GG_LEVELS] = {0, GG_NS_PER_S, MINUTE, HOUR, DAY};
 const int64_t gg_level_span[GG_LEVELS] = {0, 15 * MINUTE, 6 * HOUR, 30 * DAY, 720 * DAY};
 
 static const int64_t budget_ns = 100 * GG_NS_PER_MS, patience_ns = 20 * GG_NS_PER_S;
-enum { DENSE = 4, STEPS_MAX = 900, SPARSE_ABOVE = 3 };
+enum { DENSE = 4, STEPS_MAX = 900, SPARSE_ABOVE = 3, TOGETHER = 64 };
 
 int64_t gg_history_floor(int64_t time, int64_t step)
 {
@@ -155,7 +155,7 @@ int gg_history_note_block(struct gg_history *h, struct gg_history_signal *s, con
 		s->roll_at = gg_clock_monotonic(h->o.clock) + patience_ns;
 	if (last > f->newest)
 		f->newest = last;
-	s->roll = true;
+	s->roll = h->roll_look = true;
 	return status;
 }
 
@@ -216,24 +216,41 @@ static bool roll_level(
 	return true;
 }
 
-static int roll_signal(struct gg_history *h, struct gg_history_signal *s, int64_t deadline)
+/* Signals whose rollups are made in one transaction: neighbours share pages. */
+struct together {
+	struct gg_history_signal *signals[TOGETHER];
+	bool done[TOGETHER];
+	unsigned count;
+};
+
+static int roll_signal(
+	struct gg_history *h, struct gg_history_signal *s, struct together *t, int64_t deadline)
 {
-	int status = gg_sql_run(h->db, "BEGIN IMMEDIATE");
+	int status = t->count ? 0 : gg_sql_run(h->db, "BEGIN IMMEDIATE");
 	bool done = true;
 	s->fresh = s->state;
 	for (unsigned level = 1; level < GG_LEVELS && status == 0 && done; level++)
 		done = roll_level(h, s, level, deadline, &status);
 	if (status == 0)
 		status = gg_history_save_state(h, s);
-	if (status == 0)
+	t->done[t->count] = done;
+	t->signals[t->count++] = s;
+	return status;
+}
+
+/* Ends the transaction, if there is one; status: what went wrong within. */
+static int end_together(struct gg_history *h, struct together *t, int status)
+{
+	if (t->count && status == 0)
 		status = gg_sql_run(h->db, "COMMIT");
-	if (status < 0) {
+	if (t->count && status < 0)
 		gg_sql_run(h->db, "ROLLBACK");
-		return status;
+	for (unsigned i = 0; i < t->count && status == 0; i++) {
+		t->signals[i]->state = t->signals[i]->fresh;
+		t->signals[i]->roll = !t->done[i];
 	}
-	s->state = s->fresh;
-	s->roll = !done;
-	return 0;
+	t->count = 0;
+	return status;
 }
 
 /* Has some level a row to make? Asked each second of each signal, so without the file. */
@@ -251,22 +268,34 @@ static bool is_complete(const struct gg_history_signal *s)
 	return false;
 }
 
+static int roll_if_complete(
+	struct gg_history *h, struct gg_history_signal *s, struct together *t, int64_t deadline)
+{
+	if (!is_complete(s)) {
+		s->roll = false;
+		return 0;
+	}
+	int status = roll_signal(h, s, t, deadline);
+	return t->count == TOGETHER || status < 0 ? end_together(h, t, status) : status;
+}
+
 int gg_history_roll(struct gg_history *h)
 {
 	int64_t now = gg_clock_monotonic(h->o.clock), deadline = now + budget_ns;
+	struct together t = {0};
 	int status = 0;
-	bool more = false;
-	for (uint32_t i = 0; i < h->signals_cap && status == 0; i++) {
+	bool more = false, later = false;
+	for (uint32_t i = 0; i < h->signals_cap && h->roll_look && status == 0; i++) {
 		struct gg_history_signal *s = h->signals[i];
+		later |= s && s->roll && now < s->roll_at;
 		if (!s || !s->roll || now < s->roll_at)
 			continue;
-		if (is_complete(s))
-			status = roll_signal(h, s, deadline);
-		else
-			s->roll = false;
+		status = roll_if_complete(h, s, &t, deadline);
 		if ((more = gg_clock_monotonic(h->o.clock) > deadline))
 			break;
 	}
+	status = end_together(h, &t, status);
+	h->roll_look &= more || later || status < 0;
 	pthread_mutex_lock(&h->lock);
 	h->stats.rolling = more;
 	pthread_mutex_unlock(&h->lock);

@@ -17,6 +17,7 @@
 #include "store/history_private.h"
 
 static const int64_t cursor_every_ns = 30 * GG_NS_PER_S;
+enum { LAPS = 4 };
 
 static const char *const scripts[] = {
 	"CREATE TABLE signals (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, unit TEXT NOT NULL DEFAULT "
@@ -62,6 +63,7 @@ static const struct statement {
 	STATEMENT(update_signal,
 		"UPDATE signals SET last_position=?2, max_span=?3, unit=?4, title=?5, type=?6,"
 		" state=?7 WHERE id=?1"),
+	STATEMENT(update_state, "UPDATE signals SET state=? WHERE id=?"),
 	STATEMENT(find_signal, "SELECT id, last_position, max_span, state FROM signals WHERE name=?"),
 	STATEMENT(insert_rollup,
 		"INSERT INTO rollups (signal, level, t0, t1, data) VALUES (?,?,?,?,?) ON CONFLICT"
@@ -161,7 +163,7 @@ static void take_row(struct gg_history *h, struct gg_history_signal *s, sqlite3_
 		read_state(&s->state, state);
 	else
 		first_state(h, s);
-	s->roll = true;
+	s->roll = h->roll_look = true;
 }
 
 int gg_history_load_signal(struct gg_history *h, struct gg_history_signal *s)
@@ -201,16 +203,10 @@ struct gg_history_signal *gg_history_by_id(struct gg_history *h, int64_t id, str
 
 int gg_history_save_state(struct gg_history *h, const struct gg_history_signal *s)
 {
-	sqlite3_stmt *q = NULL;
 	uint8_t state[STATE_BYTES];
-	int status = gg_sql_prepare(h->db, "UPDATE signals SET state=? WHERE id=?", &q, NULL);
-	if (status < 0)
-		return status;
-	sqlite3_bind_blob(q, 1, state, (int)write_state(&s->fresh, state), SQLITE_TRANSIENT);
-	sqlite3_bind_int64(q, 2, s->id);
-	status = gg_sql_done(q);
-	sqlite3_finalize(q);
-	return status;
+	sqlite3_bind_blob(h->update_state, 1, state, (int)write_state(&s->fresh, state), SQLITE_TRANSIENT);
+	sqlite3_bind_int64(h->update_state, 2, s->id);
+	return gg_sql_done(h->update_state);
 }
 
 /* ---- storing ---- */
@@ -231,12 +227,19 @@ void gg_history_bind_block(sqlite3_stmt *q, int at, const struct gg_summary *sum
 static int store_block(struct gg_history *h, struct gg_history_signal *s, struct gg_open_block *b)
 {
 	sqlite3_stmt *q = h->insert_block;
-	const struct gg_block *k = &b->block;
+	const struct gg_block *k = &h->scratch;
 	struct gg_summary sum = {0};
-	int status = gg_history_note_block(h, s, k);
+	gg_block_clear(&h->scratch);
+	int status = gg_open_block_copy(b, &h->scratch, INT64_MIN, INT64_MAX);
+	if (status == 0)
+		status = gg_block_sort(&h->scratch);
+	if (status < 0)
+		return status;
+	b->twice = gg_block_unique(&h->scratch);
+	status = gg_history_note_block(h, s, k);
 	gg_buf_clear(&h->packed);
 	if (status == 0)
-		status = gg_block_encode(h->coder, k, &h->packed);
+		status = gg_block_encode_hinted(h->coder, k, &s->hint, &h->packed);
 	if (status < 0)
 		return status;
 	gg_summary_block(&sum, k, 0, k->count);
@@ -278,6 +281,7 @@ static int store_signal(struct gg_history *h, struct gg_history_signal *s)
 		status = gg_sql_done(h->insert_signal);
 		if (status == 0)
 			s->id = sqlite3_last_insert_rowid(h->db);
+		s->new_row = true;
 	}
 	for (struct gg_open_block *b = s->closed; b && status == 0; b = b->next)
 		status = store_block(h, s, b);
@@ -298,72 +302,111 @@ static bool is_due(const struct gg_history *h, const struct gg_open_block *b, in
 	return b && (now - b->since > h->o.block_age_ns || h->position - b->first_position > h->o.lag_bytes);
 }
 
-/* Closes what is due; returns whether there is something to store, and the cursor that will then hold. */
-static bool close_due(struct gg_history *h, bool all, uint64_t *ret_cursor)
+static size_t open_memory(const struct gg_history_signal *s)
 {
-	int64_t now = gg_clock_monotonic(h->o.clock);
-	uint64_t cursor = h->position;
-	bool any = false;
-	pthread_mutex_lock(&h->lock);
-	/* Out of memory for open blocks: all are closed, which is rare and leaves all of them equal. */
-	all |= h->stats.open_bytes > h->o.memory_bytes;
+	return gg_open_block_memory(s->open) + gg_open_block_memory(s->late);
+}
+
+/*
+ * Memory is full: blocks go that are not smaller than the mean, in turn, until an eighth is free. So signals
+ * of one rate are stored one group after the other, and each block has nearly twice the mean when it goes.
+ */
+static void close_large(struct gg_history *h)
+{
+	size_t held = 0, signals = 0, enough = h->o.memory_bytes - h->o.memory_bytes / 8;
 	for (uint32_t i = 0; i < h->signals_cap; i++) {
-		struct gg_history_signal *s = h->signals[i];
-		if (!s)
-			continue;
-		if (all || is_due(h, s->open, now) || is_due(h, s->late, now))
-			gg_history_close_blocks(s);
-		for (struct gg_open_block *b = s->closed; b; b = b->next) {
-			gg_block_sort(&b->block);
-			uint32_t gone = gg_block_unique(&b->block);
-			h->stats.twice += gone;
-			h->stats.open_samples -= gone;
+		const struct gg_history_signal *s = h->signals[i];
+		size_t mine = s ? open_memory(s) : 0;
+		held += mine;
+		signals += mine > 0;
+	}
+	for (int lap = 0; lap < LAPS && held > enough; lap++) {
+		size_t mean = lap < LAPS - 1 ? held / signals : 1;
+		for (uint32_t i = 0; i < h->signals_cap && held > enough; i++) {
+			h->hand = h->hand + 1 < h->signals_cap ? h->hand + 1 : 0;
+			struct gg_history_signal *s = h->signals[h->hand];
+			size_t mine = s ? open_memory(s) : 0;
+			if (mine == 0 || mine < mean)
+				continue;
+			gg_history_close_blocks(h, s);
+			held -= mine;
+			signals--;
 		}
-		any |= s->closed || (!s->id && s->open);
-		if (s->open && s->open->first_position < cursor)
-			cursor = s->open->first_position;
-		if (s->late && s->late->first_position < cursor)
-			cursor = s->late->first_position;
+	}
+}
+
+static void look_at_block(struct gg_history *h, const struct gg_open_block *b)
+{
+	if (!b)
+		return;
+	if (b->first_position < h->oldest)
+		h->oldest = b->first_position;
+	if (b->since + h->o.block_age_ns < h->look_at)
+		h->look_at = b->since + h->o.block_age_ns;
+}
+
+/* Closes what is due. All blocks are only looked at when one of them can be, or the cursor is to be stored:
+ * those begun since the last look are younger. */
+static void close_due(struct gg_history *h, bool all, int64_t now)
+{
+	pthread_mutex_lock(&h->lock);
+	bool full = h->stats.open_bytes > h->o.memory_bytes;
+	if (all || full || now > h->look_at || h->position - h->oldest > h->o.lag_bytes ||
+		now >= h->next_look) {
+		if (full && !all)
+			close_large(h);
+		h->oldest = h->position;
+		h->look_at = now + h->o.block_age_ns;
+		h->next_look = now + cursor_every_ns;
+		for (uint32_t i = 0; i < h->signals_cap; i++) {
+			struct gg_history_signal *s = h->signals[i];
+			if (!s || !(s->open || s->late))
+				continue;
+			if (all || is_due(h, s->open, now) || is_due(h, s->late, now))
+				gg_history_close_blocks(h, s);
+			look_at_block(h, s->open);
+			look_at_block(h, s->late);
+		}
 	}
 	pthread_mutex_unlock(&h->lock);
-	*ret_cursor = cursor;
-	return any;
 }
 
 /* The transaction is through: readers find the blocks in the file from now on. */
 static void forget_closed(struct gg_history *h)
 {
 	pthread_mutex_lock(&h->lock);
-	for (uint32_t i = 0; i < h->signals_cap; i++) {
-		struct gg_history_signal *s = h->signals[i];
-		if (s && s->closed)
+	for (struct gg_history_signal *s = h->to_store, *next; s; s = next) {
+		next = s->next;
+		if (s->closed)
 			s->state = s->fresh;
-		for (struct gg_open_block *b; s && (b = s->closed);) {
+		s->queued = s->new_row = false;
+		for (struct gg_open_block *b; (b = s->closed);) {
 			s->closed = b->next;
-			h->stats.open_bytes -= gg_block_memory(&b->block);
-			h->stats.open_samples -= b->block.count;
-			gg_block_done(&b->block);
+			h->stats.open_bytes -= gg_open_block_memory(b);
+			h->stats.open_samples -= b->count;
+			h->stats.twice += b->twice;
 			free(b);
 		}
 	}
+	h->to_store = NULL;
+	h->to_store_end = &h->to_store;
 	pthread_mutex_unlock(&h->lock);
 }
 
-static void forget_new_ids(struct gg_history *h, const int64_t *ids, uint32_t count)
+static void forget_new_ids(struct gg_history *h)
 {
-	for (uint32_t i = 0; i < count; i++)
-		if (h->signals[i])
-			h->signals[i]->id = ids[i];
+	for (struct gg_history_signal *s = h->to_store; s; s = s->next)
+		if (s->new_row) {
+			s->id = 0;
+			s->new_row = false;
+		}
 }
 
 static int write_all(struct gg_history *h, uint64_t cursor)
 {
 	int status = gg_sql_run(h->db, "BEGIN IMMEDIATE");
-	for (uint32_t i = 0; i < h->signals_cap && status == 0; i++) {
-		struct gg_history_signal *s = h->signals[i];
-		if (s && (s->closed || (!s->id && s->open)))
-			status = store_signal(h, s);
-	}
+	for (struct gg_history_signal *s = h->to_store; s && status == 0; s = s->next)
+		status = store_signal(h, s);
 	if (status == 0) {
 		sqlite3_bind_int64(h->update_cursor, 1, (int64_t)cursor);
 		sqlite3_bind_int64(h->update_cursor, 2, (int64_t)h->position);
@@ -374,27 +417,21 @@ static int write_all(struct gg_history *h, uint64_t cursor)
 
 int gg_history_store(struct gg_history *h, bool all)
 {
-	uint64_t cursor;
 	int64_t now = gg_clock_monotonic(h->o.clock);
-	bool any = close_due(h, all, &cursor);
+	close_due(h, all, now);
+	uint64_t cursor = h->oldest;
 	if (all)
 		h->retain_at = 0;
-	if (!any && (cursor == h->stored_cursor || (now < h->next_cursor && !all))) {
+	if (!h->to_store && (cursor == h->stored_cursor || (now < h->next_cursor && !all))) {
 		gg_history_retain(h);
 		return 0;
 	}
-	uint32_t count = h->signals_cap;
-	int64_t *ids GG_CLEANUP(gg_free_p) = calloc(count + 1, sizeof *ids);
-	if (!ids)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < count; i++)
-		ids[i] = h->signals[i] ? h->signals[i]->id : 0;
 	int status = write_all(h, cursor);
 	if (status < 0) {
 		gg_log(GG_WARN, "history", "blocks can't be stored, the journal keeps them for now",
 			GG_S("error", sqlite3_errmsg(h->db)));
 		gg_sql_run(h->db, "ROLLBACK");
-		forget_new_ids(h, ids, count);
+		forget_new_ids(h);
 		pthread_mutex_lock(&h->lock);
 		h->stats.failed++;
 		pthread_mutex_unlock(&h->lock);

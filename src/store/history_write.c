@@ -7,9 +7,9 @@
  * between two records; so one number per signal says what is stored, and after a crash the journal is read
  * again from the oldest open block on, passing over what each signal has.
  *
- * Memory is bounded by closing: blocks grow from 16 samples, and when all together exceed memory_bytes, or
- * the journal has to be kept for too long because of a slow signal, the oldest are closed early. While the
- * disk is full nothing is read, and the journal keeps it (the pin "history" says so).
+ * Memory is bounded by closing: blocks grow from nothing, and when all together exceed memory_bytes the
+ * larger ones are closed, an eighth at a time; one whose journal has been kept for too long is closed early.
+ * While the disk is full nothing is read, and the journal keeps it (the pin "history" says so).
  */
 #include "base/log.h"
 #include "core/signals.h"
@@ -23,6 +23,7 @@ static const int64_t span_most_ns = 30 * 86400 * GG_NS_PER_S;
 
 /* When rollups are behind, the next turn is that soon: half of the time goes to them. */
 static const int64_t hurry_ns = 200 * GG_NS_PER_MS;
+enum { AT_ONCE = 32 }; /* samples whose blocks are fetched together */
 
 /* ---- filling ---- */
 
@@ -50,15 +51,16 @@ static struct gg_history_signal *signal_at(struct gg_history *h, uint32_t index)
 		return NULL;
 	}
 	h->signals[index] = s;
+	if (!s->id)
+		gg_history_queue(h, s);
 	return s;
 }
 
 static struct gg_open_block *begin_block(struct gg_history *h, uint64_t position)
 {
-	struct gg_open_block *b = calloc(1, sizeof *b);
+	struct gg_open_block *b = gg_open_block_new();
 	if (!b)
 		return NULL;
-	gg_block_init(&b->block);
 	b->first_position = position;
 	b->since = gg_clock_monotonic(h->o.clock);
 	return b;
@@ -69,7 +71,7 @@ static struct gg_open_block *begin_block(struct gg_history *h, uint64_t position
 static bool stretches(const struct gg_open_block *b, int64_t time)
 {
 	int64_t span;
-	return b && (__builtin_sub_overflow(time, b->block.times[0], &span) || span > span_most_ns ||
+	return b && (__builtin_sub_overflow(time, b->first_ns, &span) || span > span_most_ns ||
 			    span < -span_most_ns);
 }
 
@@ -83,37 +85,46 @@ static int add_sample(struct gg_history *h, struct gg_history_signal *s, const s
 	const struct gg_sample *x)
 {
 	struct gg_open_block **at = &s->open;
-	if (s->open && x->time_ns < s->open->block.times[0])
+	if (s->open && x->time_ns < s->open->first_ns)
 		at = &s->late;
 	if (stretches(*at, x->time_ns) && !has_of(s->open, r) && !has_of(s->late, r)) {
-		gg_history_close_blocks(s);
+		gg_history_close_blocks(h, s);
 		at = &s->open;
 	}
+	size_t before = gg_open_block_memory(*at);
 	if (!*at && !(*at = begin_block(h, r->position)))
 		return -ENOMEM;
-	struct gg_open_block *b = *at;
-	size_t before = gg_block_memory(&b->block);
-	int status = gg_block_add(
-		&b->block, x, x->type >= GG_TYPE_STRING ? gg_batch_text(r->batch, x) : GG_STR(""));
-	h->stats.open_bytes += gg_block_memory(&b->block) - before;
+	int status =
+		gg_open_block_add(at, x, x->type >= GG_TYPE_STRING ? gg_batch_text(r->batch, x) : GG_STR(""));
 	if (status == 0) {
-		b->last_position = r->position;
+		(*at)->last_position = r->position;
 		h->stats.open_samples++;
-	} else if (b->block.count == 0) {
-		gg_block_done(&b->block);
-		free(b);
+	} else if ((*at)->count == 0) {
+		free(*at);
 		*at = NULL;
 	}
+	h->stats.open_bytes += gg_open_block_memory(*at) - before;
 	return status;
 }
 
 static bool is_full(const struct gg_history *h, const struct gg_open_block *b)
 {
-	return b && (b->block.count >= h->o.block_samples || b->block.text.len > (256 << 10));
+	return b && (b->count >= h->o.block_samples || b->used > (256 << 10));
 }
 
-void gg_history_close_blocks(struct gg_history_signal *s)
+void gg_history_queue(struct gg_history *h, struct gg_history_signal *s)
 {
+	if (s->queued)
+		return;
+	s->queued = true;
+	s->next = NULL;
+	*h->to_store_end = s;
+	h->to_store_end = &s->next;
+}
+
+void gg_history_close_blocks(struct gg_history *h, struct gg_history_signal *s)
+{
+	gg_history_queue(h, s);
 	struct gg_open_block *blocks[2] = {GG_TAKE(s->open), GG_TAKE(s->late)};
 	struct gg_open_block **tail = &s->closed;
 	while (*tail)
@@ -128,6 +139,32 @@ void gg_history_close_blocks(struct gg_history_signal *s)
 	}
 }
 
+static const struct gg_open_block *open_of(const struct gg_history *h, const struct gg_sample *x)
+{
+	const struct gg_history_signal *s = x->signal < h->signals_cap ? h->signals[x->signal] : NULL;
+	return s ? s->open : NULL;
+}
+
+/*
+ * With very many signals each sample finds its signal and its block outside the caches. These of the next
+ * samples are fetched together, one step of the chain after the other, in place of waiting for each.
+ */
+static void fetch(const struct gg_history *h, const struct gg_sample *x, uint32_t count)
+{
+	const struct gg_open_block *b;
+	for (uint32_t i = 0; i < count; i++)
+		if (x[i].signal < h->signals_cap && h->signals[x[i].signal])
+			__builtin_prefetch(h->signals[x[i].signal]);
+	for (uint32_t i = 0; i < count; i++)
+		if ((b = open_of(h, &x[i]))) {
+			__builtin_prefetch(b, 1);
+			__builtin_prefetch(&b->used, 1);
+		}
+	for (uint32_t i = 0; i < count; i++)
+		if ((b = open_of(h, &x[i])))
+			__builtin_prefetch(b->bytes + b->used, 1);
+}
+
 /* Fills in a batch; a sample that finds no memory is counted. */
 static void take_batch(struct gg_history *h, const struct gg_record *r)
 {
@@ -135,6 +172,8 @@ static void take_batch(struct gg_history *h, const struct gg_record *r)
 	bool any_full = false;
 	for (uint32_t i = 0; i < r->batch->count; i++) {
 		const struct gg_sample *x = &r->batch->samples[i];
+		if (i % AT_ONCE == 0)
+			fetch(h, x, r->batch->count - i < AT_ONCE ? r->batch->count - i : AT_ONCE);
 		struct gg_history_signal *s = signal_at(h, x->signal);
 		if (!s) {
 			h->stats.unknown++;
@@ -149,7 +188,7 @@ static void take_batch(struct gg_history *h, const struct gg_record *r)
 	for (uint32_t i = 0; i < r->batch->count && any_full; i++) {
 		struct gg_history_signal *s = signal_at(h, r->batch->samples[i].signal);
 		if (s && (is_full(h, s->open) || is_full(h, s->late)))
-			gg_history_close_blocks(s);
+			gg_history_close_blocks(h, s);
 	}
 	pthread_mutex_unlock(&h->lock);
 }
@@ -313,6 +352,8 @@ int gg_history_open(const struct gg_history_options *o, struct gg_history **ret_
 	h->o = *o;
 	set_defaults(&h->o);
 	h->packed = GG_BUF(40U << 20);
+	h->to_store_end = &h->to_store;
+	gg_block_init(&h->scratch);
 	h->coder = gg_block_coder_new();
 	gg_rollup_init(&h->rollup);
 	int status = gg_history_copy_rules(&h->o);
@@ -347,7 +388,7 @@ uint64_t gg_history_position(const struct gg_history *h)
 int gg_history_start(struct gg_history *h, struct gg_journal *j, struct gg_error *e)
 {
 	h->journal = j;
-	h->position = h->cursor;
+	h->position = h->oldest = h->cursor;
 	h->head = gg_journal_end(j);
 	h->next_flush = gg_clock_monotonic(h->o.clock) + h->o.flush_ns;
 	int status = gg_journal_reader_new(j, h->cursor, &h->reader);
@@ -406,7 +447,6 @@ static void free_blocks(struct gg_open_block *b)
 {
 	for (struct gg_open_block *next; b; b = next) {
 		next = b->next;
-		gg_block_done(&b->block);
 		free(b);
 	}
 }
@@ -428,6 +468,7 @@ void gg_history_free(struct gg_history *h)
 	}
 	free(h->signals);
 	gg_buf_done(&h->packed);
+	gg_block_done(&h->scratch);
 	gg_block_coder_free(h->coder);
 	gg_rollup_done(&h->rollup);
 	gg_history_free_rules(&h->o);

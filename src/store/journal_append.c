@@ -286,7 +286,7 @@ void gg_journal_write_staged(struct gg_journal *j)
 				j->event_since = now;
 		}
 		if (!j->pending_since)
-			j->pending_since = now;
+			j->pending_since = j->came_ns ? j->came_ns : now;
 		gg_entries_join(&j->pending, &j->staged);
 		pthread_mutex_lock(&j->lock);
 		gg_count(j->metrics.bytes, j->buf.len);

@@ -125,6 +125,7 @@ struct gg_journal {
 	struct gg_dictionary dictionary;
 	struct gg_entries staged, pending;                 /* in buf; in the file but not synced */
 	int64_t receipt_since, event_since, pending_since; /* monotonic; 0 = none */
+	int64_t came_ns;                                   /* what was taken last came then, or later */
 	int64_t last_sync, retry_at, retained_at;
 	enum gg_journal_state state;
 };

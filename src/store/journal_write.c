@@ -11,9 +11,9 @@
  * While a sync runs, arrivals gather in the queue; so a slow disk makes larger groups by itself.
  *
  * The first entry after a pause wakes the thread. After that it looks by itself as long as something comes,
- * every commit_ns while somebody waits and every four of them else, and only an entry that somebody waits for
- * (a receipt), or a large heap, wakes it in between: five thousand messages a second that nobody waits for
- * are fifty wake-ups and not five thousand.
+ * every commit_ns while somebody waits and ten times a second else, and only an entry that somebody waits for
+ * (a receipt, an event), or a large heap, wakes it in between: messages that nobody waits for are ten
+ * wake-ups a second, however many there are.
  *
  * queue_bytes bounds what is queued and unsynced together: past it append says -EAGAIN and the caller decides
  * (drivers stop reading from their devices).
@@ -26,7 +26,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-static const int64_t retain_every_ns = 10 * GG_NS_PER_S;
+static const int64_t retain_every_ns = 10 * GG_NS_PER_S, unhurried_ns = 100 * GG_NS_PER_MS;
 
 /* ---- appending: any thread ---- */
 
@@ -43,7 +43,8 @@ static int enqueue(struct gg_journal *j, struct gg_entry *e)
 	/* An empty queue takes anything, however large. */
 	bool full = j->queued_bytes > 0 && j->queued_bytes + e->cost > j->o.queue_bytes;
 	if (!full && !j->stop) {
-		bool wake = !j->urgent && (e->receipt || j->asleep || j->new_bytes > HEAP);
+		bool waited_for = e->receipt || e->kind == GG_RECORD_EVENT;
+		bool wake = !j->urgent && (waited_for || j->asleep || j->new_bytes > HEAP);
 		gg_entries_add(&j->queue, e);
 		j->queued_bytes += e->cost;
 		j->new_bytes += e->cost;
@@ -192,7 +193,7 @@ static void take_queue(
 	struct gg_journal *j, bool busy, struct gg_entries *ret_taken, bool *ret_hurry, bool *ret_stop)
 {
 	int64_t due = next_deadline(j), soon = gg_clock_monotonic(j->o.clock);
-	soon += j->receipt_since ? j->o.commit_ns : 4 * j->o.commit_ns;
+	soon += j->receipt_since ? j->o.commit_ns : unhurried_ns;
 	if (busy && soon < due)
 		due = soon;
 	struct timespec until = {due / GG_NS_PER_S, due % GG_NS_PER_S};
@@ -236,7 +237,9 @@ static void *run(void *arg)
 	for (bool stop = false; !stop;) {
 		struct gg_entries taken;
 		bool hurry;
+		int64_t looked = gg_clock_monotonic(j->o.clock);
 		take_queue(j, busy, &taken, &hurry, &stop);
+		j->came_ns = busy ? looked : gg_clock_monotonic(j->o.clock);
 		busy = taken.head != NULL;
 		for (struct gg_entry *e; (e = gg_entries_pop(&taken));)
 			gg_journal_stage(j, e);

@@ -166,6 +166,8 @@ struct session {
 	struct gg_timer expiry, will_timer;
 	struct subscription *subscriptions;
 	unsigned subscription_count;
+	uint32_t match_place; /* deliver.c: where in the list of matches, if match_turn is now's */
+	uint64_t match_turn;
 	uint64_t *received;   /* packet ids of QoS 2 that wait for PUBREL: a bitmap, NULL until needed */
 	struct outgoing *out; /* ring */
 	uint32_t out_cap, out_first, out_count, out_sent;
@@ -180,8 +182,6 @@ struct session {
 	bool drop_told;            /* the log has that it loses messages; until its next connection */
 	bool pumping;              /* outbound.c */
 	bool any_topic, will_kept; /* who made it may use all topics; a record of its will is out */
-	uint64_t match_turn;       /* deliver.c: is it in the list of matches already, and where */
-	uint32_t match_place;
 };
 
 /* ---- promise.c ---- */
@@ -221,30 +221,30 @@ struct connection {
 	enum gg_mqtt_version version;
 	uint8_t paused;
 	bool busy, closing, dead, said_goodbye, trusted, problem_info;
-	bool told;             /* the log has why it is ended */
-	bool throttled;        /* and that it is read no faster */
+	bool told;           /* the log has why it is ended */
+	bool throttled;      /* and that it is read no faster */
+	bool authenticates;  /* it came in by AUTH, so it may do so again */
+	bool any_topic;      /* it may use them all */
+	bool batch_promised; /* this turn's batch */
+	uint32_t device;
 	struct gg_timer timer; /* for CONNECT, then keep-alive */
 	struct gg_timer rate_timer;
 	int64_t keep_alive_ns, last_seen_ns;
 	/* who */
 	struct login *login;
-	struct auth *auth;  /* an exchange that is on */
-	bool authenticates; /* it came in by AUTH, so it may do so again */
-	uint32_t device;
-	bool any_topic;
-	char *id;     /* of its entry in the registry; NULL: none */
-	char *topics; /* filters beyond its own, a line each; NULL: none */
+	struct auth *auth; /* an exchange that is on */
+	char *id;          /* of its entry in the registry; NULL: none */
+	char *topics;      /* filters beyond its own, a line each; NULL: none */
 	/* what the client can take */
 	uint32_t receive_maximum, maximum_packet; /* 0: not said yet */
 	uint16_t alias_maximum;
+	unsigned unreleased; /* QoS > 0 from the client that is under way, for its receive maximum */
 	struct alias_table *aliases_out;
 	/* from the client */
 	char **aliases; /* by alias - 1 */
 	struct bucket messages, bytes;
-	unsigned unreleased; /* QoS > 0 under way, for its receive maximum */
 	/* what this turn brought */
 	struct gg_batch *batch;
-	bool batch_promised;
 	struct hold *hold;                     /* of this turn, NULL until needed */
 	struct hold *holds_first, *holds_last; /* in order, this turn's is the last */
 	struct ack *acks;                      /* ring */
