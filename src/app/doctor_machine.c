@@ -245,7 +245,7 @@ static int read_through(const char *dir, uint64_t *ret_records, uint64_t *ret_da
 	struct gg_journal_reader *r = NULL;
 	struct gg_record record;
 	int64_t end = gg_clock_monotonic(&gg_clock_system) + 3 * GG_NS_PER_S;
-	int rc = gg_journal_reader_open(dir, &gg_names_table, 0, &r);
+	int rc = gg_journal_reader_open(dir, &gg_names_table, NULL, 0, &r);
 	if (rc < 0)
 		return rc;
 	gg_journal_reader_kinds(r, 1U << GG_RECORD_TICK | 1U << GG_RECORD_EVENT | 1U << GG_RECORD_CHECKPOINT);

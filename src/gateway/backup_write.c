@@ -171,14 +171,15 @@ static int put_about(struct writer *w)
 	return put_memory(w, "backup.json", gg_buf_view(&text));
 }
 
-static int put_segment(void *arg, const char *path, const char *name, uint64_t bytes)
+static int put_segment(void *arg, const char *path, const char *name, uint64_t bytes, bool whole)
 {
 	char in_archive[64];
 	snprintf(in_archive, sizeof in_archive, "journal/%s", name);
-	return put_path(arg, path, in_archive, bytes);
+	return put_path(arg, path, in_archive, whole ? UINT64_MAX : bytes);
 }
 
-static int count_segment(void *arg, GG_UNUSED const char *path, GG_UNUSED const char *name, uint64_t bytes)
+static int count_segment(void *arg, GG_UNUSED const char *path, GG_UNUSED const char *name, uint64_t bytes,
+	GG_UNUSED bool whole)
 {
 	((struct writer *)arg)->total += bytes;
 	return 0;

@@ -428,5 +428,10 @@ int main(void)
 		TEST(rollups_forget_what_was_deleted),
 		TEST(a_clock_that_was_not_set_stretches_no_block),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	const struct CMUnitTest of_a_sealed_journal[] = {
+		TEST(deleted_is_in_no_file),
+		TEST(the_journal_reads_on_where_samples_were_taken_out),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL) +
+	       cmocka_run_group_tests(of_a_sealed_journal, use_key, NULL);
 }

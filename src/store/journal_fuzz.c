@@ -49,7 +49,7 @@ static size_t with_checksums(uint8_t *to, const uint8_t *data, size_t size)
 	while (size >= 3 && len + GG_RECORD_HEADER + size < 2 * MOST) {
 		size_t content = gg_min_size((size_t)(data[1] | data[2] << 8), size - 3);
 		memcpy(to + len + GG_RECORD_HEADER, data + 3, content);
-		gg_record_seal(to + len, len, (uint8_t)(data[0] % 9), (uint32_t)content);
+		gg_record_finish(to + len, len, (uint8_t)(data[0] % 9), (uint32_t)content);
 		len += GG_RECORD_HEADER + content;
 		data += 3 + content;
 		size -= 3 + content;
@@ -80,7 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	close(fd);
 	struct gg_journal_reader *r;
 	struct gg_record rec;
-	if (gg_journal_reader_open(dir, &names, data[0] & 2 ? 100 : 0, &r) == 0) {
+	if (gg_journal_reader_open(dir, &names, NULL, data[0] & 2 ? 100 : 0, &r) == 0) {
 		uint64_t last = 0;
 		while (gg_journal_next(r, &rec) == 1) {
 			if (rec.position <= last || rec.next <= rec.position)

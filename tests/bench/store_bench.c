@@ -96,7 +96,7 @@ static void bench_journal(const struct kind *k, struct gg_batch **all)
 		gg_dictionary_announce(&d, all[r], &names, &max);
 		uint8_t *to = (uint8_t *)gg_buf_room(&bytes, GG_RECORD_HEADER + max);
 		size_t len = gg_batch_encode(&d, all[r], to + GG_RECORD_HEADER);
-		gg_record_seal(to, bytes.len, GG_RECORD_INPUT, (uint32_t)len);
+		gg_record_finish(to, bytes.len, GG_RECORD_INPUT, (uint32_t)len);
 		bytes.len += GG_RECORD_HEADER + len;
 		ends[r + 1] = bytes.len;
 	}

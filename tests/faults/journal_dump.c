@@ -68,7 +68,7 @@ int main(int argc, char **argv)
 			wanted = kinds_of(value);
 	}
 	gg_signals_limit(1000000, 1000000);
-	if (argc < 2 || gg_journal_reader_open(argv[1], &gg_names_table, from, &reader) < 0) {
+	if (argc < 2 || gg_journal_reader_open(argv[1], &gg_names_table, NULL, from, &reader) < 0) {
 		fprintf(stderr, "usage: journal_dump FOLDER [from=POSITION] [kinds=KIND,...]\n");
 		return 2;
 	}

@@ -12,6 +12,7 @@
 
 #include "core/signals.h"
 #include "store/journal.h"
+#include "store/seal.h"
 
 #include <dirent.h>
 #include <sys/stat.h>
@@ -20,6 +21,16 @@
 struct folder {
 	char path[64];
 };
+
+/* Set by use_key(): tests of journals run once plain and once sealed. */
+static GG_UNUSED const uint8_t *the_root;
+
+static inline int use_key(GG_UNUSED void **state)
+{
+	static const uint8_t root[GG_SEAL_KEY] = "a root key for tests";
+	the_root = root;
+	return 0;
+}
 
 static inline void folder_empty(const char *path)
 {
