@@ -4,6 +4,7 @@
 #include "app/problems.h"
 #include "app/replay.h"
 #include "app/table.h"
+#include "app/vault_key.h"
 #include "app/when.h"
 #include "base/log.h"
 #include "core/revisions.h"
@@ -502,7 +503,10 @@ int gg_cmd_replay(const struct gg_args *args)
 	r.config = choose(args, data, name, sizeof name);
 	if (!r.config)
 		return 1;
-	if (gg_replay_run(&r, &e) < 0)
+	r.root = gg_cli_root_key(data, r.config, &e);
+	if (e.text[0])
+		rc = gg_cli_failed(args, "%s", gg_error_format(&e, text, sizeof text));
+	else if (gg_replay_run(&r, &e) < 0)
 		rc = gg_cli_failed(args, "%s", gg_error_format(&e, text, sizeof text));
 	else
 		rc = tell(&r, name, data);

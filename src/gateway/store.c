@@ -44,6 +44,23 @@ static void journal_lost(void *arg, const char *pin, uint64_t from, uint64_t to)
 		.signal = GG_NONE});
 }
 
+static void journal_tampered(void *arg, uint64_t position)
+{
+	char title[200];
+	(void)arg;
+	snprintf(title, sizeof title,
+		"A record of the journal was changed by somebody, or put there from elsewhere: it is passed "
+		"over "
+		"(position %llu)",
+		(unsigned long long)position);
+	gg_event(&(struct gg_event_report){.kind = "journal-tampered",
+		.key = GG_STR("journal"),
+		.severity = GG_CRITICAL,
+		.title = gg_str(title),
+		.device = GG_NONE,
+		.signal = GG_NONE});
+}
+
 static void journal_room(void *arg)
 {
 	gg_shards_journal_room(arg);
@@ -169,11 +186,13 @@ static int open_journal(struct gg_gateway *g, struct gg_error *e)
 	uint64_t cursor = gg_catalog_highest_cursor(g->catalog);
 	uint64_t stored = g->history ? gg_history_position(g->history) : 0;
 	struct gg_journal_options o = {.dir = in_data(g, dir, "journal"),
+		.root = g->key.sealed ? g->key.root : NULL,
 		.min_position = cursor > stored ? cursor : stored,
 		.names = &gg_names_table,
 		.arg = g,
 		.on_state = journal_state,
 		.on_lost = journal_lost,
+		.on_tampered = journal_tampered,
 		.on_room = journal_room};
 	gg_stores_journal_options(&g->config->site.journal, &o);
 	return gg_journal_open(&o, &g->journal, e);

@@ -2,12 +2,14 @@
 /*
  * Shows a journal as text, for tests that look at what a gateway left behind:
  *
- *   journal_dump FOLDER [from=POSITION] [kinds=input,derived,event,...]
+ *   journal_dump FOLDER [from=POSITION] [kinds=input,derived,event,...] [key=FILE]
  *   POSITION KIND [device/signal=VALUE@TIME_NS ...]      a line per record; other kinds: NAME and bytes
  *
- * The last line says how many bytes were damaged. The folder may be one that a gateway is writing.
+ * key: the key file of the data folder that FOLDER lies in. The last line says how many bytes were damaged.
+ * The folder may be one that a gateway is writing.
  */
 #include "core/signals.h"
+#include "security/vault.h"
 #include "store/journal.h"
 
 #include <ctype.h>
@@ -54,8 +56,24 @@ static unsigned kinds_of(struct gg_str list)
 	return bits;
 }
 
+/* The root key of the folder around dir. */
+static const uint8_t *root_key(const char *dir, char *key_file)
+{
+	static struct gg_vault_key key;
+	const struct gg_site_encryption o = {.key_file = key_file};
+	struct gg_error e = {0};
+	char data[4096];
+	if (!key_file)
+		return NULL;
+	snprintf(data, sizeof data, "%s/..", dir);
+	if (gg_vault_open(data, &o, &key, &e) < 0)
+		fprintf(stderr, "%s\n", e.text);
+	return key.sealed ? key.root : NULL;
+}
+
 int main(int argc, char **argv)
 {
+	char *key_file = NULL;
 	struct gg_journal_reader *reader = NULL;
 	struct gg_record r;
 	uint64_t from = 0;
@@ -66,14 +84,20 @@ int main(int argc, char **argv)
 			gg_parse_uint(value, &from);
 		if (gg_str_is(key, "kinds"))
 			wanted = kinds_of(value);
+		if (gg_str_is(key, "key"))
+			key_file = argv[i] + (value.p - argv[i]);
 	}
 	gg_signals_limit(1000000, 1000000);
-	if (argc < 2 || gg_journal_reader_open(argv[1], &gg_names_table, NULL, from, &reader) < 0) {
-		fprintf(stderr, "usage: journal_dump FOLDER [from=POSITION] [kinds=KIND,...]\n");
+	if (argc < 2) {
+		fprintf(stderr, "usage: journal_dump FOLDER [from=POSITION] [kinds=KIND,...] [key=FILE]\n");
+		return 2;
+	}
+	int rc = gg_journal_reader_open(argv[1], &gg_names_table, root_key(argv[1], key_file), from, &reader);
+	if (rc < 0) {
+		fprintf(stderr, "%s: %s\n", argv[1], gg_journal_reader_error(rc));
 		return 2;
 	}
 	gg_journal_reader_kinds(reader, wanted);
-	int rc;
 	while ((rc = gg_journal_next(reader, &r)) == 1) {
 		print_record(&r);
 		gg_batch_unref(r.batch);

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "app/vault_key.h"
+
+const uint8_t *gg_cli_root_key(const char *data_dir, const struct gg_config *config, struct gg_error *e)
+{
+	static struct gg_vault_key key;
+	const struct gg_site_encryption none = {0};
+	int rc = gg_vault_open(data_dir, config ? &config->site.encryption : &none, &key, e);
+	return rc == 0 && key.sealed ? key.root : NULL;
+}
