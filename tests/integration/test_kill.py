@@ -29,9 +29,10 @@ CONFIG = {
 }
 
 
-def dump(data, position=0, kinds="input"):
+def dump(data, position=0, kinds="input", key=None):
     """The records of the journal from a position on: (position, kind, {signal: [values]})."""
-    out = subprocess.run([DUMP, os.path.join(data, "journal"), f"from={position}", f"kinds={kinds}"],
+    out = subprocess.run([DUMP, os.path.join(data, "journal"), f"from={position}", f"kinds={kinds}",
+                          *([f"key={key}"] if key else [])],
                          capture_output=True, text=True, check=True).stdout.splitlines()
     records = []
     for line in out[:-1]:
@@ -44,6 +45,34 @@ def dump(data, position=0, kinds="input"):
     return records
 
 
+DATABASES = tuple(f"{name}.db{end}" for name in ("catalog", "history") for end in ("", "-wal", "-shm"))
+WORDS = [b"temperature", b"load0", b"load1"]
+
+
+def assert_says_nothing(test, folder, words, but=()):
+    """No file of the folder holds one of these words as it is."""
+    looked_at = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(place, name)
+            if name in but or not os.path.isfile(path):
+                continue
+            with open(path, "rb") as f:
+                content = f.read()
+            looked_at += len(content)
+            for word in words:
+                test.assertNotIn(word, content, f"{path} says {word!r}: {content[:200]!r}")
+    test.assertGreater(looked_at, 1000)
+
+
+def write_key(gateway):
+    path = os.path.join(gateway.folder, "key")
+    with open(path, "wb") as f:
+        f.write(os.urandom(32))
+    os.chmod(path, 0o600)
+    return path
+
+
 class Watch:
     """What is known of the journal so far, looked at again after each start."""
 
@@ -52,8 +81,8 @@ class Watch:
         self.numbers = {}  # device -> set
         self.last = {}
 
-    def look(self, data):
-        for position, _, signals in dump(data, self.position):
+    def look(self, data, key=None):
+        for position, _, signals in dump(data, self.position, key=key):
             self.position = position + 1
             for name, values in signals.items():
                 if not name.endswith("/n"):
@@ -66,12 +95,17 @@ class Watch:
 
 
 class Kill(unittest.TestCase):
+    prepare = None  # called with the gateway before its first start; returns the key file of its folder
+
     def rounds(self, qos, kills, seconds, config=CONFIG, clients=CLIENTS, look=None):
+        gateway = Gateway(config)
+        gateway.make_folder()
+        key = self.prepare(gateway) if self.prepare else None
         acked_path = None
         watch, kills_done, acked = Watch(self), 0, 0
         began = time.monotonic()
         slowest = 0.0
-        with Gateway(config) as gateway:
+        with gateway:
             acked_path = os.path.join(gateway.folder, "acked")
             while kills_done < kills and time.monotonic() - began < seconds:
                 load = subprocess.Popen(
@@ -87,7 +121,9 @@ class Kill(unittest.TestCase):
                 again = time.monotonic()
                 gateway.start()
                 slowest = max(slowest, time.monotonic() - again)
-                watch.look(gateway.data)
+                watch.look(gateway.data, key)
+            if key:
+                assert_says_nothing(self, gateway.data, WORDS, DATABASES)
             with open(acked_path, encoding="ascii") as f:
                 for line in f:
                     topic, _, number = line.partition(" ")
@@ -123,6 +159,20 @@ class Shards(Kill):
 
     def test_nothing_acknowledged_is_lost_with_qos_2(self):
         self.rounds(2, max(KILLS // 10, 1), SECONDS * 0.2, dict(CONFIG, shards=3), 12)
+
+
+SEALED = dict(CONFIG, encryption={"key_file": "{folder}/key"})
+
+
+class Sealed(Kill):
+    """The same with a sealed journal, and with one that was plain at first: a power cut of the sealing, too."""
+    prepare = staticmethod(write_key)
+
+    def test_nothing_acknowledged_is_lost_with_qos_1(self):
+        self.rounds(1, max(KILLS // 5, 1), SECONDS * 0.3, SEALED)
+
+    def test_nothing_acknowledged_is_lost_with_qos_2(self):
+        self.rounds(2, max(KILLS // 10, 1), SECONDS * 0.1, SEALED)
 
 
 class Sessions(unittest.TestCase):
