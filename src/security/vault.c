@@ -11,7 +11,7 @@
 int gg_vault_open(const char *data_dir, const struct gg_site_encryption *o, struct gg_vault_key *ret_key,
 	struct gg_error *e)
 {
-	struct gg_buf text = {0};
+	struct gg_buf text = GG_BUF(GG_SEAL_KEY + 1);
 	*ret_key = (struct gg_vault_key){0};
 	(void)data_dir;
 	if (!o->key_file)
