@@ -2,6 +2,8 @@
 /*
  * Any bytes as a segment. The first byte chooses: as they are; or with a right header and right checksums put
  * on (lengths and kinds from the input), so that the search gets behind the CRC to dictionaries and batches.
+ * With two more bits the reader has a key, and the segment is sealed with it, or says so and its contents are
+ * not.
  */
 #include "core/signals.h"
 #include "store/journal_format.h"
@@ -40,17 +42,41 @@ static int find_signal(GG_UNUSED void *arg, GG_UNUSED uint32_t place, struct gg_
 static const struct gg_names names = {
 	.signal = info, .device = device, .find_device = find_device, .find_signal = find_signal};
 
-static size_t with_checksums(uint8_t *to, const uint8_t *data, size_t size)
+enum { CHECKSUMS = 1, MIDDLE = 2, KEY = 4, GARBAGE = 8 };
+
+static const uint8_t root[GG_SEAL_KEY] = "a root key for the fuzzer";
+
+static struct gg_seal *seal(void)
 {
-	struct gg_segment_header h = {.first = 0};
-	size_t len = GG_SEGMENT_HEADER;
+	static struct gg_seal *s;
+	uint8_t key[GG_SEAL_KEY];
+	if (!s && (gg_seal_derive(root, GG_STR("journal"), key) < 0 || gg_seal_new(key, &s) < 0))
+		abort();
+	return s;
+}
+
+static size_t head(uint8_t *to, bool sealed)
+{
+	struct gg_segment_header h = {.form = sealed ? GG_SEGMENT_SEALED : GG_SEGMENT_PLAIN};
 	gg_segment_header_encode(&h, to);
+	if (sealed && gg_segment_sealing_make(seal(), to, 0, 0, to + GG_SEGMENT_HEADER) < 0)
+		abort();
+	return GG_SEGMENT_HEADER + (sealed ? GG_SEGMENT_SEALING : 0);
+}
+
+static size_t with_checksums(uint8_t *to, unsigned how, const uint8_t *data, size_t size)
+{
+	size_t len = head(to, how & KEY);
 	/* kind, two bytes of length, content */
 	while (size >= 3 && len + GG_RECORD_HEADER + size < 2 * MOST) {
 		size_t content = gg_min_size((size_t)(data[1] | data[2] << 8), size - 3);
-		memcpy(to + len + GG_RECORD_HEADER, data + 3, content);
-		gg_record_finish(to + len, len, (uint8_t)(data[0] % 9), (uint32_t)content);
-		len += GG_RECORD_HEADER + content;
+		uint8_t *at = to + len + GG_RECORD_HEADER, kind = (uint8_t)(data[0] % 9);
+		size_t tag = how & KEY && !(how & GARBAGE) ? GG_SEAL_TAG : 0;
+		memcpy(at, data + 3, content);
+		if (tag && gg_record_shut(seal(), len, kind, at, content, at + content) < 0)
+			abort();
+		gg_record_finish(to + len, len, kind, (uint32_t)(content + tag));
+		len += GG_RECORD_HEADER + content + tag;
 		data += 3 + content;
 		size -= 3 + content;
 	}
@@ -59,7 +85,7 @@ static size_t with_checksums(uint8_t *to, const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static uint8_t segment[3 * MOST];
+	static uint8_t segment[24 * MOST];
 	static char dir[64], path[128];
 	if (size < 1 || size > MOST)
 		return 0;
@@ -70,8 +96,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		snprintf(path, sizeof path, "%s/%020d.seg", dir, 0);
 	}
 	size_t len = size - 1;
-	if (data[0] & 1)
-		len = with_checksums(segment, data + 1, size - 1);
+	if (data[0] & CHECKSUMS)
+		len = with_checksums(segment, data[0], data + 1, size - 1);
 	else
 		memcpy(segment, data + 1, len);
 	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -80,7 +106,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	close(fd);
 	struct gg_journal_reader *r;
 	struct gg_record rec;
-	if (gg_journal_reader_open(dir, &names, NULL, data[0] & 2 ? 100 : 0, &r) == 0) {
+	if (gg_journal_reader_open(
+		    dir, &names, data[0] & KEY ? root : NULL, data[0] & MIDDLE ? 100 : 0, &r) == 0) {
 		uint64_t last = 0;
 		while (gg_journal_next(r, &rec) == 1) {
 			if (rec.position <= last || rec.next <= rec.position)

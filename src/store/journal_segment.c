@@ -106,15 +106,30 @@ static void set_aside(struct gg_segment_list *l, const char *dir, uint64_t first
 		l->beyond = first + (uint64_t)st.st_size;
 }
 
+static const char *why_not(int status)
+{
+	if (status == -EBADMSG)
+		return "segment without a valid header, passing over it";
+	if (status == -EKEYREJECTED)
+		return "segment whose header does not open with the key, while others' do: it was changed or "
+		       "comes "
+		       "from elsewhere, passing over it";
+	return "plain segment behind a sealed one: somebody put it there, passing over it";
+}
+
 static void pass_over(struct gg_segment_list *l, const char *dir, uint64_t first, int status)
 {
 	set_aside(l, dir, first);
-	gg_log(GG_WARN, "journal",
-		status == -EBADMSG
-			? "segment without a valid header, passing over it"
-			: "segment whose header does not open with the key, while others' do: it was "
-			  "changed or comes from elsewhere, passing over it",
-		GG_I("position", first));
+	gg_log(GG_WARN, "journal", why_not(status), GG_I("position", first));
+}
+
+/* Who has begun to seal has not written a plain segment since. */
+static bool is_planted(const struct gg_segment_list *l, size_t count, enum gg_segment_form form)
+{
+	for (size_t i = 0; i < count && form == GG_SEGMENT_PLAIN; i++)
+		if (l->items[i].form == GG_SEGMENT_SEALED)
+			return true;
+	return false;
 }
 
 /* Reads the headers: when each was made, and where the one before it ends. */
@@ -128,9 +143,11 @@ static int complete(struct gg_segment_list *l, struct gg_seal *seal, const char 
 		uint64_t first = l->items[i].first;
 		status = read_head(l, seal, dir, first, &head);
 		rejected += status == -EKEYREJECTED;
+		if (status == 0 && is_planted(l, kept, head.h.form))
+			status = -EPERM;
 		if (status == -ENOENT)
 			continue; /* retention was quicker */
-		if (status == -EBADMSG || status == -EKEYREJECTED) {
+		if (status == -EBADMSG || status == -EKEYREJECTED || status == -EPERM) {
 			pass_over(l, dir, first, status);
 			continue;
 		}
