@@ -11,7 +11,7 @@ import unittest
 
 import paho.mqtt.client as paho
 
-from gateway import BUILD, Gateway, wait_until
+from gateway import BINARY, BUILD, Gateway, wait_until
 from peers import Client
 
 LOAD = os.path.join(os.path.abspath(BUILD), "tests", "bench", "mqtt_load_bench")
@@ -165,7 +165,7 @@ SEALED = dict(CONFIG, encryption={"key_file": "{folder}/key"})
 
 
 class Sealed(Kill):
-    """The same with a sealed journal, and with one that was plain at first: a power cut of the sealing, too."""
+    """The same with a sealed journal, and with one that was plain at first."""
     prepare = staticmethod(write_key)
 
     def test_nothing_acknowledged_is_lost_with_qos_1(self):
@@ -173,6 +173,32 @@ class Sealed(Kill):
 
     def test_nothing_acknowledged_is_lost_with_qos_2(self):
         self.rounds(2, max(KILLS // 10, 1), SECONDS * 0.1, SEALED)
+
+    def test_a_plain_journal_becomes_sealed_over_kills(self):
+        gateway = Gateway(dict(CONFIG, journal={"segment_size": "1MiB", "reserve": "0", "retention": {"size": "1GiB"}}))
+        with gateway:
+            key = write_key(gateway)
+            subprocess.run([LOAD, "acked", f"127.0.0.1:{gateway.mqtt_port}", "clients=4", "window=50", "qos=1",
+                            "seconds=3"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+            gateway.kill()
+            before = dump(gateway.data)
+            gateway.config = dict(gateway.config, encryption=SEALED["encryption"])
+            kills = 0
+            for kills in range(20):
+                gateway.write_config()
+                with open(gateway.log_path, "ab") as log:
+                    gateway.process = subprocess.Popen([BINARY, "run", "--config", gateway.config_path, "--data",
+                                                        gateway.data], stdout=log, stderr=log)
+                time.sleep(random.uniform(0.05, 0.3))  # the moment of death
+                gateway.kill()
+                if "all segments of the journal are sealed now" in gateway.log(1 << 20):
+                    break
+            gateway.start()
+            gateway.wait_log("all segments of the journal are sealed now", 30)
+            self.assertEqual(dump(gateway.data, key=key)[:len(before)], before)
+            gateway.stop()
+            assert_says_nothing(self, gateway.data, WORDS, DATABASES)
+        print(f"        {kills + 1} kills while {len(before)} records were sealed")
 
 
 class Sessions(unittest.TestCase):
