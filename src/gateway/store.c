@@ -7,6 +7,7 @@
 #include "store/catalog.h"
 #include "store/history.h"
 #include "store/journal.h"
+#include "store/sql.h"
 #include "uplinks/engine.h"
 
 enum { PATH_BYTES = 4096 };
@@ -213,6 +214,8 @@ int gg_stores_open(struct gg_gateway *g, struct gg_error *e)
 {
 	char path[PATH_BYTES];
 	int rc = gg_vault_open(g->data_dir, &g->config->site.encryption, &g->key, e);
+	if (rc == 0 && (rc = gg_sql_seal(g->key.sealed ? g->key.root : NULL)) < 0)
+		gg_error_set(e, rc, "the databases' key can't be made: %s", strerror(-rc));
 	if (rc == 0)
 		rc = gg_catalog_open(in_data(g, path, "catalog.db"), &g->catalog, e);
 	if (rc == 0)

@@ -3,7 +3,6 @@
 #include "history_fixture.h"
 
 #include <math.h>
-#include <sqlite3.h>
 
 #define NAME GG_STR("mill/speed")
 #define DAY  (86400 * S)
@@ -33,8 +32,7 @@ static int64_t ask_file(struct fixture *f, const char *sql)
 {
 	sqlite3 *db;
 	sqlite3_stmt *q;
-	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
-	sqlite3_busy_timeout(db, 5000);
+	assert_int_equal(gg_sql_open(f->path, /* read_only= */ false, &db, NULL), 0);
 	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &q, NULL), SQLITE_OK);
 	int64_t n = sqlite3_step(q) == SQLITE_ROW ? sqlite3_column_int64(q, 0) : 0;
 	sqlite3_finalize(q);
