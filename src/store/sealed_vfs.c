@@ -126,8 +126,12 @@ static int main_read(sqlite3_file *file, void *to, int len, sqlite3_int64 offset
 	return SQLITE_OK;
 }
 
+/* Only for an empty file: others have theirs, or are not ours. Page 1 may come last. */
 static bool make_head(struct gg_sealed_file *f)
 {
+	sqlite3_int64 size = 0;
+	if (f->real->pMethods->xFileSize(f->real, &size) != SQLITE_OK || size > 0)
+		return false;
 	memcpy(f->head, magic, GG_SEALED_MAGIC);
 	memcpy(f->head + GG_SEALED_MAGIC, f->check, GG_SEALED_CHECK);
 	f->has_head = RAND_bytes(f->head + HEAD - GG_SEALED_ID, GG_SEALED_ID) == 1;
@@ -148,7 +152,7 @@ static int main_write(sqlite3_file *file, const void *from, int len, sqlite3_int
 	uint32_t number = (uint32_t)(offset / PAGE) + 1;
 	size_t skip = number == 1 ? HEAD : 0;
 	if (len != PAGE || offset % PAGE != 0 || (number == 1 && !fits(from)) ||
-		(!gg_sealed_know(f) && !(number == 1 && make_head(f)))) {
+		(!gg_sealed_know(f) && !make_head(f))) {
 		gg_log(GG_ERROR, "store", "SQLite writes what is no page of a sealed database",
 			GG_S("file", f->name ? f->name : ""), GG_I("offset", offset), GG_I("bytes", len));
 		return SQLITE_IOERR_WRITE;
