@@ -213,6 +213,7 @@ int gg_stores_open(struct gg_gateway *g, struct gg_error *e)
 {
 	char path[PATH_BYTES];
 	int rc = gg_vault_open(g->data_dir, &g->config->site.encryption, &g->key, e);
+	gg_vault_guard(&g->key);
 	if (rc == 0)
 		rc = gg_catalog_open(in_data(g, path, "catalog.db"), &g->catalog, e);
 	if (rc == 0)

@@ -70,12 +70,23 @@ static int write_all(int fd, struct gg_str text)
 	return fsync(fd) < 0 ? -errno : 0;
 }
 
+/* An administrator's command must not take the file away from the gateway's user. */
+static int give_to_owner(int folder, int fd)
+{
+	struct stat st;
+	if (geteuid() != 0)
+		return 0;
+	return fstat(folder, &st) < 0 || fchown(fd, st.st_uid, st.st_gid) < 0 ? -errno : 0;
+}
+
 static int write_fresh(int folder, struct gg_str text)
 {
 	int fd = openat(folder, FRESH, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
-	int rc = fchmod(fd, 0600) < 0 ? -errno : write_all(fd, text);
+	int rc = fchmod(fd, 0600) < 0 ? -errno : give_to_owner(folder, fd);
+	if (rc == 0)
+		rc = write_all(fd, text);
 	if (close(fd) < 0 && rc == 0)
 		rc = -errno;
 	return rc;
