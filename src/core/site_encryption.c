@@ -28,7 +28,7 @@ static void check_text(
 	const char *name, const char *text, const struct gg_value *at, struct gg_problems *problems)
 {
 	const struct gg_value *v = gg_value_get(at, name);
-	if (text && !text[0])
+	if (text && !text[0] && problems->count == 0) /* else a variable that is not set has been told */
 		gg_problem(problems, v ? v : at, "encryption: %s is empty", name);
 }
 

@@ -116,10 +116,11 @@ static int open_slots(const char *data_dir, const struct gg_slots *s, const stru
 {
 	struct gg_error last = {0};
 	bool recovery = false;
-	for (size_t i = 0; i < s->count; i++) {
-		const struct gg_slot *slot = &s->items[i];
+	for (size_t i = 0; i < 2 * s->count; i++) { /* recovery slots last: each try of one takes its time */
+		const struct gg_slot *slot = &s->items[i % s->count];
 		recovery |= slot->kind == GG_SLOT_RECOVERY;
-		if (!gg_way_fits(o, slot) || open_slot(s, slot, o, ret_root, &last) < 0)
+		if ((slot->kind == GG_SLOT_RECOVERY) != (i >= s->count) || !gg_way_fits(o, slot) ||
+			open_slot(s, slot, o, ret_root, &last) < 0)
 			continue;
 		gg_log(GG_INFO, "encryption", "the data folder is sealed",
 			GG_S("by", gg_slot_kind_name(slot->kind)), GG_I("slot", slot->number));
