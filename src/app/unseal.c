@@ -63,10 +63,19 @@ struct gg_vault_means gg_cli_means(struct gg_unsealing *u)
 			 (text && *text && !gg_arg(u->args, "key-file"))};
 }
 
+static struct gg_vault_key opened;
+
 /* From here on the stores that this process opens are read with the key. */
 static void hand_over(struct gg_vault_key *key)
 {
+	gg_vault_guard(&opened);
+	opened = *key;
 	OPENSSL_cleanse(key, sizeof *key);
+}
+
+const uint8_t *gg_cli_root(void)
+{
+	return opened.sealed ? opened.root : NULL;
 }
 
 int gg_cli_unseal_quietly(struct gg_unsealing *u, const char *data, struct gg_error *e)

@@ -32,5 +32,7 @@ struct gg_vault_means gg_cli_means(struct gg_unsealing *u);
 int gg_cli_unseal(const struct gg_args *args, const char *data);
 /* The same without a word and without asking. Errors: negative errno, with a text. */
 int gg_cli_unseal_quietly(struct gg_unsealing *u, const char *data, struct gg_error *e);
+/* The root key of the folder that was opened; NULL: it is plain. */
+const uint8_t *gg_cli_root(void);
 
 #endif

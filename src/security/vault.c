@@ -17,16 +17,16 @@ enum { PATH_BYTES = 4096 + 32 };
 
 /* ---- a folder without slots ---- */
 
-/* Does the database lie there sealed? Then its slots are lost, and a new key would open nothing. */
+/* Does the database lie there sealed (store/sealed_vfs.h)? Then its slots are lost, and a new key would open
+ * nothing. */
 static bool is_sealed(const char *data_dir, const char *name)
 {
-	static const char plain[] = "SQLite format 3";
-	char path[PATH_BYTES], head[sizeof plain];
+	char path[PATH_BYTES], head[4];
 	snprintf(path, sizeof path, "%s/%s", data_dir, name);
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return false;
-	bool sealed = read(fd, head, sizeof head) == sizeof head && memcmp(head, plain, sizeof head) != 0;
+	bool sealed = read(fd, head, sizeof head) == sizeof head && memcmp(head, "GGDB", sizeof head) == 0;
 	close(fd);
 	return sealed;
 }

@@ -195,7 +195,7 @@ static void slots_that_were_lost_are_told_and_not_made_anew(void **state)
 	struct folder *f = *state;
 	char path[100];
 	snprintf(path, sizeof path, "%s/catalog.db", f->dir);
-	put(path, "\x8f\x11 what is sealed looks like noise", 30, 0600);
+	put(path, "GGDB what is sealed looks like noise", 30, 0600);
 	assert_refused(f, BY_FILE(f), -ENOENT, "put it back");
 	assert_refused(f, (struct gg_site_encryption){0}, -ENOENT, "put it back");
 	put(path, "SQLite format 3\0 and so on", 26, 0600);
