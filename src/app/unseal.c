@@ -4,6 +4,7 @@
 
 #include "app/secret.h"
 #include "security/vault_ways.h"
+#include "store/sql.h"
 
 #include <openssl/crypto.h>
 #include <unistd.h>
@@ -83,6 +84,8 @@ int gg_cli_unseal_quietly(struct gg_unsealing *u, const char *data, struct gg_er
 	struct gg_vault_key key = {0};
 	struct gg_vault_means means = gg_cli_means(u);
 	int rc = gg_vault_open_folder(data, &means, &key, e);
+	if (rc == 0 && (rc = gg_sql_seal(key.sealed ? key.root : NULL)) < 0)
+		gg_error_set(e, rc, "the databases' key can't be made: %s", strerror(-rc));
 	if (rc == 0)
 		hand_over(&key);
 	return rc;
