@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The machine: clock, open files, the data folder, its disk and the journal on it. */
 #include "app/doctor.h"
-#include "app/vault_key.h"
+#include "app/unseal.h"
 #include "base/clock.h"
 #include "store/journal.h"
 
@@ -270,11 +270,10 @@ void gg_doctor_journal(struct gg_doctor *d)
 	snprintf(dir, sizeof dir, "%s/journal", d->data);
 	if (!d->data[0] || !sum_up(dir, &sum))
 		return;
-	struct gg_error e = {0};
-	int rc = read_through(dir, gg_cli_root_key(d->data, d->config, &e), &records, &damaged, &all);
+	int rc = read_through(dir, gg_cli_root(), &records, &damaged, &all);
 	if (rc == -ENOKEY || rc == -EKEYREJECTED) {
 		gg_find(d, d->at_work ? GG_MIND : GG_WRONG, "journal", "%s can't be read: %s", dir,
-			e.text[0] ? e.text : gg_journal_reader_error(rc));
+			gg_journal_reader_error(rc));
 		gg_mend(d,
 			"give the doctor the gateway's configuration (--config) and run it as the user the "
 			"gateway runs as");

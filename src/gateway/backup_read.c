@@ -30,7 +30,7 @@ static int damaged(struct reader *r, const char *text)
 static bool is_ours(const char *name)
 {
 	static const char *const files[] = {"backup.json", "catalog.db", "history.db", "api-certificate.pem",
-		"api-key.pem", "SHA256SUMS"};
+		"api-key.pem", "keys.json", "SHA256SUMS"};
 	static const char *const folders[] = {"journal/", "revisions/"};
 	for (size_t i = 0; i < GG_COUNT(files); i++)
 		if (strcmp(name, files[i]) == 0)

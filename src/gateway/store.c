@@ -9,6 +9,7 @@
 #include "store/history.h"
 #include "store/journal.h"
 #include "store/sealed_file.h"
+#include "store/sql.h"
 #include "uplinks/engine.h"
 
 enum { PATH_BYTES = 4096 };
@@ -254,6 +255,9 @@ int gg_stores_open(struct gg_gateway *g, struct gg_error *e)
 {
 	char path[PATH_BYTES];
 	int rc = gg_vault_open(g->data_dir, &g->config->site.encryption, &g->key, e);
+	gg_vault_guard(&g->key);
+	if (rc == 0 && (rc = gg_sql_seal(g->key.sealed ? g->key.root : NULL)) < 0)
+		gg_error_set(e, rc, "the databases' key can't be made: %s", strerror(-rc));
 	if (rc == 0)
 		rc = open_files(g, e);
 	if (rc == 0)

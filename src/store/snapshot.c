@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "store/journal_private.h"
+#include "store/sealed_vfs.h"
 #include "store/sql.h"
 
 #include <poll.h>
@@ -83,6 +84,8 @@ int gg_snapshot_open(const char *path, struct gg_snapshot **ret_snapshot, struct
 		s->bytes = (uint64_t)pages * (uint64_t)size;
 		if (pages < 0 || size < 0 || code != SQLITE_OK || !s->file->pMethods)
 			status = gg_error_set(e, -EIO, "%s can't be read", path);
+		else
+			s->file = gg_sealed_vfs_raw(s->file); /* what is sealed stays so in a copy */
 	}
 	if (status < 0) {
 		gg_snapshot_close(s);

@@ -2,11 +2,11 @@
 /*
  * Shows a journal as text, for tests that look at what a gateway left behind:
  *
- *   journal_dump FOLDER [from=POSITION] [kinds=input,derived,event,...] [key=FILE]
+ *   journal_dump FOLDER [from=POSITION] [kinds=input,derived,event,...]
  *   POSITION KIND [device/signal=VALUE@TIME_NS ...]      a line per record; other kinds: NAME and bytes
  *
- * key: the key file of the data folder that FOLDER lies in. The last line says how many bytes were damaged.
- * The folder may be one that a gateway is writing.
+ * A sealed one opens by the slots of the data folder around it. The last line says how many bytes were
+ * damaged. The folder may be one that a gateway is writing.
  */
 #include "core/signals.h"
 #include "security/vault.h"
@@ -56,24 +56,21 @@ static unsigned kinds_of(struct gg_str list)
 	return bits;
 }
 
-/* The root key of the folder around dir. */
-static const uint8_t *root_key(const char *dir, char *key_file)
+/* The root key of the data folder around dir, by its own slots. */
+static const uint8_t *root_key(const char *dir)
 {
 	static struct gg_vault_key key;
-	const struct gg_site_encryption o = {.key_file = key_file};
+	const struct gg_vault_means means = {0};
 	struct gg_error e = {0};
 	char data[4096];
-	if (!key_file)
-		return NULL;
 	snprintf(data, sizeof data, "%s/..", dir);
-	if (gg_vault_open(data, &o, &key, &e) < 0)
+	if (gg_vault_open_folder(data, &means, &key, &e) < 0)
 		fprintf(stderr, "%s\n", e.text);
 	return key.sealed ? key.root : NULL;
 }
 
 int main(int argc, char **argv)
 {
-	char *key_file = NULL;
 	struct gg_journal_reader *reader = NULL;
 	struct gg_record r;
 	uint64_t from = 0;
@@ -84,15 +81,13 @@ int main(int argc, char **argv)
 			gg_parse_uint(value, &from);
 		if (gg_str_is(key, "kinds"))
 			wanted = kinds_of(value);
-		if (gg_str_is(key, "key"))
-			key_file = argv[i] + (value.p - argv[i]);
 	}
 	gg_signals_limit(1000000, 1000000);
 	if (argc < 2) {
-		fprintf(stderr, "usage: journal_dump FOLDER [from=POSITION] [kinds=KIND,...] [key=FILE]\n");
+		fprintf(stderr, "usage: journal_dump FOLDER [from=POSITION] [kinds=KIND,...]\n");
 		return 2;
 	}
-	int rc = gg_journal_reader_open(argv[1], &gg_names_table, root_key(argv[1], key_file), from, &reader);
+	int rc = gg_journal_reader_open(argv[1], &gg_names_table, root_key(argv[1]), from, &reader);
 	if (rc < 0) {
 		fprintf(stderr, "%s: %s\n", argv[1], gg_journal_reader_error(rc));
 		return 2;
