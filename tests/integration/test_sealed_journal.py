@@ -9,6 +9,7 @@ import unittest
 
 from gateway import BINARY, Gateway, wait_until
 from peers import Client
+from test_cli import run
 from test_kill import assert_says_nothing, dump, write_key
 
 CONFIG = {
@@ -50,10 +51,10 @@ class Sealed(unittest.TestCase):
 
     def refused(self, gateway):
         """It does not start; what it said."""
-        run = subprocess.run([BINARY, "run", "--config", gateway.config_path, "--data", gateway.data],
-                             capture_output=True, text=True, timeout=30, check=False)
-        self.assertNotEqual(run.returncode, 0)
-        return run.stdout + run.stderr
+        done = subprocess.run([BINARY, "run", "--config", gateway.config_path, "--data", gateway.data],
+                              capture_output=True, text=True, timeout=30, check=False)
+        self.assertNotEqual(done.returncode, 0)
+        return done.stdout + done.stderr
 
     def test_nothing_that_was_said_stands_in_the_folder(self):
         gateway = self.gateway(SEALED)
@@ -110,13 +111,23 @@ class Sealed(unittest.TestCase):
                 files[name] = f.read()
         return files
 
+    def test_configurations_that_were_in_force_are_read_without_a_gateway(self):
+        gateway = self.gateway(SEALED)
+        gateway.stop()
+        done = run("config", "history", "--data", gateway.data)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("in force at start", done.stdout)
+        done = run("config", "show", "1", "--data", gateway.data)
+        self.assertIn("sealed-hall", done.stdout, done.stderr)
+        os.rename(self.key, self.key + ".away")
+        self.assertNotEqual(run("config", "history", "--data", gateway.data).returncode, 0)
+
     def test_the_replay_reads_it(self):
         gateway = self.gateway(SEALED)
         self.say(gateway, range(85, 100))
         wait_until(lambda: gateway.metric("ganglion_journal_samples_total") >= 15, what="samples")
-        run = subprocess.run([BINARY, "replay", "--config", gateway.config_path, "--data", gateway.data],
-                             capture_output=True, text=True, timeout=60, check=False)
-        self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+        done = run("replay", "--config", gateway.config_path, "--data", gateway.data)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
 
 if __name__ == "__main__":
