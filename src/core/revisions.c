@@ -372,6 +372,21 @@ static int seal_one(int folder, uint64_t number)
 	return rc;
 }
 
+/* What a crash left of a file that was being written, perhaps a plain one. */
+static void remove_leftovers(int folder)
+{
+	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	for (struct dirent *entry; dir && (entry = readdir(dir));)
+		if (gg_str_starts(gg_str(entry->d_name), GG_STR(".new-")) ||
+			gg_str_starts(gg_str(entry->d_name), GG_STR(".seal-")))
+			unlinkat(folder, entry->d_name, 0);
+	if (dir)
+		closedir(dir);
+	else if (fd >= 0)
+		close(fd);
+}
+
 int gg_revisions_seal_old(const char *data_dir, size_t *ret_count, struct gg_error *e)
 {
 	uint64_t *numbers = NULL;
@@ -381,6 +396,7 @@ int gg_revisions_seal_old(const char *data_dir, size_t *ret_count, struct gg_err
 		return 0;
 	if (folder < 0)
 		return folder;
+	remove_leftovers(folder);
 	int rc = list_numbers(folder, &numbers, &count);
 	for (size_t i = 0; i < count && rc == 0; i++) {
 		int one = seal_one(folder, numbers[i]);

@@ -38,7 +38,8 @@ struct gg_revision_seal {
 
 /* Of this process, from here on; before others read or store. */
 void gg_revisions_seal(const struct gg_revision_seal *seal);
-/* Writes those anew that are plain from before, sealed; *ret_count of them. What can't be written stays. */
+/* Writes those anew that are plain from before, sealed; *ret_count of them. What can't be written stays.
+ * Nobody else may store meanwhile. */
 int gg_revisions_seal_old(const char *data_dir, size_t *ret_count, struct gg_error *e);
 
 /* Stores text and syncs it to disk; number, sha256 and bytes of note are not read. A text that is the newest

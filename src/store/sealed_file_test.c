@@ -126,11 +126,15 @@ static void revisions_that_were_plain_are_sealed_afterwards(GG_UNUSED void **sta
 	gg_sealed_files(NULL);
 	keep("plain", secret);
 	assert_true(says("revisions/000001.yaml", "Rumpel"));
+	char leftover[160];
+	snprintf(leftover, sizeof leftover, "%s/revisions/.new-17", folder.path);
+	close(open(leftover, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
 	gg_sealed_files(root);
 	assert_int_equal(read_revision(1, &e), 0);
 	keep("sealed", GG_STR("site: b\n"));
 	assert_int_equal(gg_revisions_seal_old(folder.path, &count, &e), 0);
 	assert_int_equal(count, 1);
+	assert_int_not_equal(access(leftover, F_OK), 0);
 	assert_false(says("revisions/000001.yaml", "Rumpel"));
 	assert_int_equal(read_revision(1, &e), 0);
 	assert_int_equal(gg_revisions_seal_old(folder.path, &count, &e), 0);
