@@ -100,8 +100,7 @@ static void note_sum(struct writer *w, const char *name, EVP_MD_CTX *hash)
 {
 	uint8_t digest[32];
 	EVP_DigestFinal_ex(hash, digest, NULL);
-	for (size_t i = 0; i < sizeof digest; i++)
-		gg_buf_printf(&w->sums, "%02x", digest[i]);
+	gg_buf_hex(&w->sums, gg_str_n(digest, sizeof digest));
 	gg_buf_printf(&w->sums, "  %s\n", name);
 }
 
@@ -200,7 +199,8 @@ static int put_revisions(struct writer *w)
 	DIR *d = opendir(path);
 	int rc = 0;
 	for (struct dirent *f; d && rc == 0 && (f = readdir(d));) {
-		if (f->d_name[0] == '.' || strlen(f->d_name) > 80)
+		bool ours = f->d_name[0] != '.' && gg_backup_name_is_plain(f->d_name);
+		if (!ours || strlen(f->d_name) > 80)
 			continue;
 		snprintf(name, sizeof name, "revisions/%.80s", f->d_name);
 		if (snprintf(path, sizeof path, "%s/%s", w->b->data_dir, name) < (int)sizeof path)

@@ -2,12 +2,13 @@
 /*
  * Any bytes as a segment. The first byte chooses: as they are; or with a right header and right checksums put
  * on (lengths and kinds from the input), so that the search gets behind the CRC to dictionaries and batches.
- * With two more bits the reader has a key, and the segment is sealed with it, or says so and its contents are
- * not.
+ * It may be two segments. With two more bits the reader has a key, and the segments are sealed with it, or
+ * say so and their contents are not.
  */
 #include "core/signals.h"
 #include "store/journal_format.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -42,7 +43,7 @@ static int find_signal(GG_UNUSED void *arg, GG_UNUSED uint32_t place, struct gg_
 static const struct gg_names names = {
 	.signal = info, .device = device, .find_device = find_device, .find_signal = find_signal};
 
-enum { CHECKSUMS = 1, MIDDLE = 2, KEY = 4, GARBAGE = 8 };
+enum { CHECKSUMS = 1, MIDDLE = 2, TWO = 4, GAP = 8, KEY = 16, GARBAGE = 32 };
 
 static const uint8_t root[GG_SEAL_KEY] = "a root key for the fuzzer";
 
@@ -55,27 +56,28 @@ static struct gg_seal *seal(void)
 	return s;
 }
 
-static size_t head(uint8_t *to, bool sealed)
+static size_t head(uint8_t *to, uint64_t first, bool sealed)
 {
-	struct gg_segment_header h = {.form = sealed ? GG_SEGMENT_SEALED : GG_SEGMENT_PLAIN};
+	struct gg_segment_header h = {.first = first, .previous_end = first};
+	h.form = sealed ? GG_SEGMENT_SEALED : GG_SEGMENT_PLAIN;
 	gg_segment_header_encode(&h, to);
-	if (sealed && gg_segment_sealing_make(seal(), to, 0, 0, to + GG_SEGMENT_HEADER) < 0)
+	if (sealed && gg_segment_sealing_make(seal(), to, first, 0, to + GG_SEGMENT_HEADER) < 0)
 		abort();
 	return GG_SEGMENT_HEADER + (sealed ? GG_SEGMENT_SEALING : 0);
 }
 
-static size_t with_checksums(uint8_t *to, unsigned how, const uint8_t *data, size_t size)
+static size_t with_checksums(uint8_t *to, uint64_t first, unsigned how, const uint8_t *data, size_t size)
 {
-	size_t len = head(to, how & KEY);
+	size_t len = head(to, first, how & KEY);
 	/* kind, two bytes of length, content */
 	while (size >= 3 && len + GG_RECORD_HEADER + size < 2 * MOST) {
 		size_t content = gg_min_size((size_t)(data[1] | data[2] << 8), size - 3);
 		uint8_t *at = to + len + GG_RECORD_HEADER, kind = (uint8_t)(data[0] % 9);
 		size_t tag = how & KEY && !(how & GARBAGE) ? GG_SEAL_TAG : 0;
 		memcpy(at, data + 3, content);
-		if (tag && gg_record_shut(seal(), len, kind, at, content, at + content) < 0)
+		if (tag && gg_record_shut(seal(), first + len, kind, at, content, at + content) < 0)
 			abort();
-		gg_record_finish(to + len, len, kind, (uint32_t)(content + tag));
+		gg_record_finish(to + len, first + len, kind, (uint32_t)(content + tag));
 		len += GG_RECORD_HEADER + content + tag;
 		data += 3 + content;
 		size -= 3 + content;
@@ -83,27 +85,50 @@ static size_t with_checksums(uint8_t *to, unsigned how, const uint8_t *data, siz
 	return len;
 }
 
+static char dir[64];
+
+static void write_segment(uint64_t first, const uint8_t *bytes, size_t len)
+{
+	char path[128];
+	snprintf(path, sizeof path, "%s/%020llu.seg", dir, (unsigned long long)first);
+	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0 || write(fd, bytes, len) != (ssize_t)len)
+		abort();
+	close(fd);
+}
+
+static void remove_segments(void)
+{
+	DIR *all = opendir(dir);
+	for (struct dirent *e; all && (e = readdir(all));)
+		if (e->d_name[0] != '.')
+			unlinkat(dirfd(all), e->d_name, 0);
+	if (all)
+		closedir(all);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static uint8_t segment[24 * MOST];
-	static char dir[64], path[128];
+	static uint8_t segment[4 * MOST];
 	if (size < 1 || size > MOST)
 		return 0;
 	if (!dir[0]) {
 		snprintf(dir, sizeof dir, "/tmp/ganglion-fuzz-XXXXXX");
 		if (!mkdtemp(dir))
 			abort();
-		snprintf(path, sizeof path, "%s/%020d.seg", dir, 0);
 	}
-	size_t len = size - 1;
+	/* with bit 2 the second half is a segment of its own, behind a gap with bit 3 */
+	size_t len = size - 1, half = data[0] & TWO ? len / 2 : len, first = half;
 	if (data[0] & CHECKSUMS)
-		len = with_checksums(segment, data[0], data + 1, size - 1);
+		first = with_checksums(segment, 0, data[0], data + 1, half);
 	else
-		memcpy(segment, data + 1, len);
-	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (fd < 0 || write(fd, segment, len) != (ssize_t)len)
-		abort();
-	close(fd);
+		memcpy(segment, data + 1, half);
+	write_segment(0, segment, first);
+	if (half < len) {
+		first += data[0] & GAP ? 19 : 0;
+		write_segment(
+			first, segment, with_checksums(segment, first, data[0], data + 1 + half, len - half));
+	}
 	struct gg_journal_reader *r;
 	struct gg_record rec;
 	if (gg_journal_reader_open(
@@ -123,6 +148,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		}
 		gg_journal_reader_free(r);
 	}
-	unlink(path);
+	remove_segments();
 	return 0;
 }
