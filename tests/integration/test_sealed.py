@@ -3,6 +3,7 @@ it is there after restarts, kills and power cuts; plain ones are sealed at the n
 import os
 import random
 import re
+import socket
 import subprocess
 import time
 import unittest
@@ -128,7 +129,16 @@ class Sealed(Case):
         with open(os.path.join(gateway.data, "history.db"), "rb") as f:
             self.assertEqual(f.read(16), PLAIN)
         gateway.config = CONFIG
+        systemd = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(systemd.close)
+        systemd.settimeout(10)
+        systemd.bind(os.path.join(gateway.folder, "notify"))
+        gateway.env = {"NOTIFY_SOCKET": systemd.getsockname()}
         gateway.start()
+        said = list(iter(lambda: systemd.recv(1000).decode(), "READY=1"))
+        self.assertRegex(said[0], "^EXTEND_TIMEOUT_USEC=[0-9]+\nSTATUS=rewriting catalog.db")
+        self.assertTrue([text for text in said if "rewriting history.db" in text], said)
+        gateway.env = None
         wait_until(lambda: self.numbers(gateway) == list(range(100)), 20, lambda: self.numbers(gateway))
         self.assert_events(gateway)
         self.assert_nothing_to_read(gateway.data)
