@@ -19,7 +19,7 @@ struct compaction {
 	int flushed;
 };
 
-static bool under_way;
+static struct compaction *under_way; /* at most one; what the end interrupts is freed by gg_kept_stop() */
 
 void gg_kept_name(const char *driver, char *to, size_t size)
 {
@@ -45,18 +45,22 @@ static uint64_t not_kept(const struct gg_host *h)
 	return stats.refused + atomic_load(&h->not_kept);
 }
 
+static void over(void)
+{
+	free(GG_TAKE(under_way));
+}
+
 static void flushed(void *arg)
 {
 	struct compaction *c = arg;
 	const struct gg_host *h = gg_gateway_live(c->host);
-	under_way = false;
 	if (h) /* and what others wrote meanwhile; also if it failed: not at once again */
 		c->host->kept_bytes = gg_journal_end(gg_gateway.journal) - c->from;
 	/* Whole or not at all: one record that is missing, and the old ones stay in force. */
 	if (h && c->flushed == 0 && not_kept(h) == c->not_kept &&
 		gg_catalog_put_cursor(gg_gateway.catalog, gg_str(c->name), c->from) == 0)
 		gg_journal_pin(gg_gateway.journal, c->name, c->from, /* forever= */ true);
-	free(c);
+	over();
 }
 
 static void flush(void *arg)
@@ -69,10 +73,8 @@ static void flush(void *arg)
 static void written(void *arg, int64_t number)
 {
 	(void)number;
-	if (gg_work(gg_gateway.control, flush, flushed, arg) < 0) {
-		under_way = false;
-		free(arg);
-	}
+	if (gg_work(gg_gateway.control, flush, flushed, arg) < 0)
+		over();
 }
 
 static void compact(void *arg, int64_t number)
@@ -94,9 +96,9 @@ static void begin(struct gg_gateway *g, struct gg_host *h)
 	c->from = gg_journal_end(g->journal);
 	c->not_kept = not_kept(h);
 	gg_kept_name(h->name, c->name, sizeof c->name);
-	under_way = gg_loop_post(h->loop, compact, c, 0) == 0;
-	if (!under_way)
-		free(c);
+	under_way = c;
+	if (gg_loop_post(h->loop, compact, c, 0) < 0)
+		over();
 }
 
 static void look_around(struct gg_timer *t)
@@ -118,11 +120,11 @@ static void look_around(struct gg_timer *t)
 
 void gg_kept_start(struct gg_gateway *g)
 {
-	under_way = false;
 	gg_timer_start(g->control, &look, look_every_ns, look_around);
 }
 
 void gg_kept_stop(void)
 {
 	gg_timer_stop(&look);
+	over(); /* all loops have ended: nobody gets a letter about it any more */
 }
