@@ -273,17 +273,27 @@ static int copy(struct turn *t, sqlite3 *db, struct gg_error *e)
 	return rc;
 }
 
+/* A command that root runs must not leave a file that the gateway can't open. */
+static int own_as(const char *path, const struct stat *as)
+{
+	struct stat now;
+	if (stat(path, &now) < 0 || chmod(path, as->st_mode & 0777) < 0)
+		return -errno;
+	bool same = now.st_uid == as->st_uid && now.st_gid == as->st_gid;
+	return same || chown(path, as->st_uid, as->st_gid) == 0 ? 0 : -errno;
+}
+
 /* The copy, ready to be put in place. */
 static int write_other(struct turn *t, struct gg_error *e)
 {
 	sqlite3 *db = NULL;
-	struct stat st;
+	struct stat st, old = {0};
 	char log[PATH_BYTES + 10];
 	clear(t->n);
 	snprintf(log, sizeof log, "%s-wal", t->n->path);
 	int wal = open(
 		log, O_WRONLY | O_CLOEXEC | O_NOFOLLOW); /* SQLite will remove it: its bytes are plain too */
-	t->bytes = stat(t->n->path, &st) == 0 ? (uint64_t)st.st_size : 0;
+	t->bytes = stat(t->n->path, &old) == 0 ? (uint64_t)old.st_size : 0;
 	t->bytes += wal >= 0 && fstat(wal, &st) == 0 ? (uint64_t)st.st_size : 0;
 	int rc = check_room(t, e);
 	if (rc == 0)
@@ -297,6 +307,8 @@ static int write_other(struct turn *t, struct gg_error *e)
 			e, -EBUSY, "%s can't be %s: somebody else has it open", t->n->path, t->what);
 	if (rc == 0)
 		rc = to_log_mode(t->n, t->to_vfs, "", t->what, e);
+	if (rc == 0 && (rc = own_as(t->n->fresh, &old)) < 0)
+		gg_error_set(e, rc, "%s can't be given its owner: %s", t->n->fresh, strerror(-rc));
 	if (rc == 0)
 		overwrite(wal, &t->progress);
 	else if (wal >= 0)
