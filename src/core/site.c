@@ -118,8 +118,7 @@ static const struct gg_option encryption_options[] = {
 		.help = "File of 32 to 4096 random bytes that only the gateway's user can read"),
 	GG_OPTION(struct gg_site_encryption, passphrase, STRING, .flags = GG_SECRET,
 		.example = "${GANGLION_PASSPHRASE}",
-		.help = "At least 12 characters, from the environment or a file: never written out here, "
-			"since old configurations lie beside the data"),
+		.help = "At least 12 characters, from the environment or a file, never written out here"),
 	GG_OPTION(struct gg_site_encryption, passphrase_file, STRING, .flags = GG_FILE,
 		.example = "${CREDENTIALS_DIRECTORY}/passphrase",
 		.help = "File whose first line is the passphrase, as one of systemd's credentials"),

@@ -54,9 +54,9 @@ void gg_site_check_encryption(
 	check_text("tpm", o->tpm, at, problems);
 	if (o->passphrase && passphrase && !passphrase->secret)
 		gg_problem(problems, passphrase,
-			"encryption: the passphrase may not be written out here, since old configurations "
-			"lie "
-			"beside the data it seals: use ${NAME}, ${file:/path} or passphrase_file");
+			"encryption: the passphrase may not be written out in the configuration, which is "
+			"shown, "
+			"copied and kept: use ${NAME}, ${file:/path} or passphrase_file");
 	if (o->pcrs.count && !o->tpm)
 		gg_problem(problems, pcrs ? pcrs : at, "encryption: pcrs go with tpm");
 	if (gg_site_encryption_pcrs(o, &bits) < 0)

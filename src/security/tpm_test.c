@@ -6,14 +6,16 @@
 #include "security/tpm_library.h"
 
 #include <dlfcn.h>
+#include <poll.h>
+#include <pthread.h>
 #include <signal.h>
-#include <spawn.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-extern char **environ;
 
 struct machine {
 	char dir[64];
@@ -45,9 +47,13 @@ static void power_on(struct machine *m)
 		"--ctrl", control, "--flags", "not-need-init,startup-clear", "--log", "level=0", NULL};
 	unlink(path);
 	unlink(control_path);
-	assert_int_equal(
-		posix_spawn(&m->pid, "/usr/bin/swtpm", NULL, NULL, (char *const *)(uintptr_t)argv, environ),
-		0);
+	m->pid = fork();
+	if (m->pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves none behind */
+		execv("/usr/bin/swtpm", (char *const *)(uintptr_t)argv);
+		_exit(127);
+	}
+	assert_true(m->pid > 0);
 	for (int i = 0; i < 2000 && !(answers(path) && answers(control_path)); i++)
 		nanosleep(&moment, NULL);
 	assert_true(answers(path));
@@ -194,6 +200,94 @@ static void another_tpm_is_refused(void **state)
 	scrap(&other);
 }
 
+/* ---- a listener between the machine and its TPM ---- */
+
+struct listener {
+	struct machine *m;
+	int at;
+	struct gg_buf heard;
+};
+
+static int unix_socket(const char *path, bool listens)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	gg_str_copy(a.sun_path, sizeof a.sun_path, gg_str(path));
+	int rc = listens ? bind(fd, (struct sockaddr *)&a, sizeof a)
+			 : connect(fd, (struct sockaddr *)&a, sizeof a);
+	if (rc == 0 && listens)
+		rc = listen(fd, 1);
+	if (rc == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static bool pass_on(struct listener *l, int from, int to)
+{
+	char bytes[8192];
+	ssize_t n = read(from, bytes, sizeof bytes);
+	if (n <= 0)
+		return false;
+	gg_buf_add(&l->heard, bytes, (size_t)n);
+	return write(to, bytes, (size_t)n) == n;
+}
+
+/* swtpm's TCTI connects anew for each command. */
+static void *listen_in(void *arg)
+{
+	struct listener *l = arg;
+	char path[100];
+	snprintf(path, sizeof path, "%s/tpm", l->m->dir);
+	for (int fd; (fd = accept(l->at, NULL, NULL)) >= 0;) {
+		int below = unix_socket(path, false);
+		struct pollfd both[] = {{.fd = fd, .events = POLLIN}, {.fd = below, .events = POLLIN}};
+		bool goes_on = below >= 0;
+		while (goes_on && poll(both, 2, -1) > 0)
+			goes_on = both[0].revents ? pass_on(l, fd, below) : pass_on(l, below, fd);
+		close(fd);
+		if (below >= 0)
+			close(below);
+	}
+	return NULL;
+}
+
+static void who_listens_on_the_bus_does_not_hear_the_key(void **state)
+{
+	(void)state;
+	struct machine m, heard_at;
+	struct listener l = {.m = &m, .heard = GG_BUF(4 << 20)};
+	char path[100], control[100], real[100];
+	uint8_t key[GG_SEAL_KEY];
+	pthread_t thread;
+	if (!installed())
+		skip();
+	buy(&m);
+	heard_at = m;
+	snprintf(path, sizeof path, "%s/bus", m.dir);
+	snprintf(control, sizeof control, "%s/bus.ctrl", m.dir);
+	snprintf(real, sizeof real, "%s/tpm.ctrl", m.dir);
+	snprintf(heard_at.tcti, sizeof heard_at.tcti, "swtpm:path=%s", path);
+	assert_int_equal(symlink(real, control), 0);
+	l.at = unix_socket(path, true);
+	assert_int_equal(pthread_create(&thread, NULL, listen_in, &l), 0);
+	struct gg_slot s = seal(&heard_at, 0, key), bound = seal(&heard_at, 1U << 7, key);
+	assert_unseals(&s);
+	assert_unseals(&bound);
+	shutdown(l.at, SHUT_RDWR);
+	pthread_join(thread, NULL);
+	close(l.at);
+	assert_int_equal(l.heard.error, 0);
+	assert_true(l.heard.len > 4000);
+	assert_non_null(
+		memmem(l.heard.p, l.heard.len, s.pub.p, s.pub.len)); /* it does hear what is not secret */
+	assert_null(memmem(l.heard.p, l.heard.len, key, 8));
+	gg_buf_done(&l.heard);
+	unlink(path);
+	unlink(control);
+	scrap(&m);
+}
+
 static void no_tpm_is_told(void **state)
 {
 	(void)state;
@@ -215,6 +309,7 @@ int main(void)
 		cmocka_unit_test(what_was_sealed_opens_after_a_restart_of_the_machine),
 		cmocka_unit_test(another_start_of_the_machine_is_refused_until_it_is_as_it_was),
 		cmocka_unit_test(another_tpm_is_refused),
+		cmocka_unit_test(who_listens_on_the_bus_does_not_hear_the_key),
 		cmocka_unit_test(no_tpm_is_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,6 +33,35 @@ struct names {
 	char fresh[PATH_BYTES], old[PATH_BYTES];
 };
 
+/* ---- how far it is ---- */
+
+static void (*on_progress)(const char *path, unsigned percent);
+
+void gg_sealed_on_progress(void (*each)(const char *path, unsigned percent))
+{
+	on_progress = each;
+}
+
+struct progress {
+	const char *path;
+	int64_t told;
+};
+
+static void tell(struct progress *p, uint64_t done, uint64_t of)
+{
+	int64_t now = gg_clock_monotonic(&gg_clock_system);
+	unsigned percent = (unsigned)(done >= of ? 100 : 100 * done / of);
+	if (p->told && now - p->told < tell_ns)
+		return;
+	p->told = now;
+	gg_log(GG_INFO, "store", "the database is being rewritten", GG_S("file", p->path),
+		GG_I("percent", percent));
+	if (on_progress)
+		on_progress(p->path, percent);
+}
+
+/* ---- files ---- */
+
 static int name(struct names *n, const char *path, bool seal, struct gg_error *e)
 {
 	n->path = path;
@@ -79,7 +108,7 @@ static int sync_file(const char *path)
 /* ---- the old file's bytes ---- */
 
 /* Closes fd. */
-static void overwrite(int fd)
+static void overwrite(int fd, struct progress *p)
 {
 	static const uint8_t zeros[CHUNK];
 	struct stat st = {0};
@@ -91,6 +120,7 @@ static void overwrite(int fd)
 			if (n <= 0 && errno != EINTR)
 				break;
 			at += n > 0 ? n : 0;
+			tell(p, (uint64_t)at, (uint64_t)st.st_size);
 		}
 	fsync(fd);
 	close(fd);
@@ -100,10 +130,11 @@ static void overwrite(int fd)
 static void wipe(const struct names *n)
 {
 	struct stat old, now;
+	struct progress p = {.path = n->old};
 	if (lstat(n->old, &old) < 0)
 		return;
 	if (S_ISREG(old.st_mode) && stat(n->path, &now) == 0 && old.st_ino != now.st_ino)
-		overwrite(open(n->old, O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
+		overwrite(open(n->old, O_WRONLY | O_CLOEXEC | O_NOFOLLOW), &p);
 	unlink(n->old);
 	sync_folder(n->path);
 }
@@ -177,20 +208,17 @@ static int make(const struct names *n, struct gg_error *e)
 struct turn {
 	const struct names *n;
 	const char *from_vfs, *to_vfs, *what;
-	int64_t began, told;
+	int64_t began;
 	uint64_t bytes;
+	struct progress progress;
 };
 
-static int tell(void *arg)
+static int at_work(void *arg)
 {
 	struct turn *t = arg;
 	struct stat st;
-	int64_t now = gg_clock_monotonic(&gg_clock_system);
-	if (now - t->told >= tell_ns && stat(t->n->fresh, &st) == 0) {
-		t->told = now;
-		gg_log(GG_INFO, "store", "the database is being rewritten", GG_S("file", t->n->path),
-			GG_S("to be", t->what), GG_I("percent", 100 * (uint64_t)st.st_size / (t->bytes + 1)));
-	}
+	if (stat(t->n->fresh, &st) == 0)
+		tell(&t->progress, (uint64_t)st.st_size, t->bytes);
 	return 0;
 }
 
@@ -233,7 +261,7 @@ static int copy(struct turn *t, sqlite3 *db, struct gg_error *e)
 		NULL);
 	uri_of(t, uri);
 	sqlite3_file_control(db, "main", SQLITE_FCNTL_RESERVE_BYTES, &reserve);
-	sqlite3_progress_handler(db, PROGRESS_STEPS, tell, t);
+	sqlite3_progress_handler(db, PROGRESS_STEPS, at_work, t);
 	if (code == SQLITE_OK)
 		code = sqlite3_prepare_v2(db, "VACUUM INTO ?1", -1, &s, NULL);
 	if (code == SQLITE_OK)
@@ -245,19 +273,31 @@ static int copy(struct turn *t, sqlite3 *db, struct gg_error *e)
 	return rc;
 }
 
+/* A command that root runs must not leave a file that the gateway can't open. */
+static int own_as(const char *path, const struct stat *as)
+{
+	struct stat now;
+	if (stat(path, &now) < 0 || chmod(path, as->st_mode & 0777) < 0)
+		return -errno;
+	bool same = now.st_uid == as->st_uid && now.st_gid == as->st_gid;
+	return same || chown(path, as->st_uid, as->st_gid) == 0 ? 0 : -errno;
+}
+
 /* The copy, ready to be put in place. */
 static int write_other(struct turn *t, struct gg_error *e)
 {
 	sqlite3 *db = NULL;
-	struct stat st;
+	struct stat st, old = {0};
 	char log[PATH_BYTES + 10];
 	clear(t->n);
 	snprintf(log, sizeof log, "%s-wal", t->n->path);
 	int wal = open(
 		log, O_WRONLY | O_CLOEXEC | O_NOFOLLOW); /* SQLite will remove it: its bytes are plain too */
-	t->bytes = stat(t->n->path, &st) == 0 ? (uint64_t)st.st_size : 0;
+	t->bytes = stat(t->n->path, &old) == 0 ? (uint64_t)old.st_size : 0;
 	t->bytes += wal >= 0 && fstat(wal, &st) == 0 ? (uint64_t)st.st_size : 0;
 	int rc = check_room(t, e);
+	if (rc == 0)
+		tell(&t->progress, 0, 1);
 	if (rc == 0)
 		rc = opened(t->n->path, t->from_vfs, SQLITE_OPEN_URI, &db, e);
 	if (rc == 0)
@@ -267,8 +307,10 @@ static int write_other(struct turn *t, struct gg_error *e)
 			e, -EBUSY, "%s can't be %s: somebody else has it open", t->n->path, t->what);
 	if (rc == 0)
 		rc = to_log_mode(t->n, t->to_vfs, "", t->what, e);
+	if (rc == 0 && (rc = own_as(t->n->fresh, &old)) < 0)
+		gg_error_set(e, rc, "%s can't be given its owner: %s", t->n->fresh, strerror(-rc));
 	if (rc == 0)
-		overwrite(wal);
+		overwrite(wal, &t->progress);
 	else if (wal >= 0)
 		close(wal);
 	return rc;
@@ -287,6 +329,7 @@ static int seal(const struct names *n, struct gg_error *e)
 		.from_vfs = gg_sealed_vfs_below()->zName,
 		.to_vfs = GG_SEALED_VFS,
 		.what = "sealed",
+		.progress = {.path = n->path},
 		.began = gg_clock_monotonic(&gg_clock_system)};
 	int rc = write_other(&t, e), plain = -1;
 	if (rc == 0) {
@@ -296,7 +339,7 @@ static int seal(const struct names *n, struct gg_error *e)
 		rc = put_in_place(n, t.what, e);
 	}
 	if (rc == 0) {
-		overwrite(plain);
+		overwrite(plain, &t.progress);
 		wipe(n);
 		done(&t);
 		return 0;
@@ -310,7 +353,8 @@ static int seal(const struct names *n, struct gg_error *e)
 int gg_sealed_undo(const char *path, struct gg_error *e)
 {
 	struct names n;
-	struct turn t = {.n = &n, .from_vfs = GG_SEALED_VFS, .what = "made plain"};
+	struct turn t = {
+		.n = &n, .from_vfs = GG_SEALED_VFS, .what = "made plain", .progress = {.path = path}};
 	t.began = gg_clock_monotonic(&gg_clock_system);
 	int rc = name(&n, path, /* seal= */ false, e);
 	if (rc == 0 && gg_sealed_look(path) != GG_SEALED_OURS)

@@ -60,6 +60,9 @@ enum gg_sealed_state gg_sealed_look(const char *path);
  */
 int gg_sealed_prepare(const char *path, bool read_only, const char **ret_vfs, struct gg_error *e);
 
+/* Hears at the beginning and at least every few seconds how far the rewriting of a file is; NULL ends it. */
+void gg_sealed_on_progress(void (*each)(const char *path, unsigned percent));
+
 /* Makes a sealed file plain. Nobody may have it open. Errors, with a text. */
 int gg_sealed_undo(const char *path, struct gg_error *e);
 

@@ -8,7 +8,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 
-enum { PAGE = GG_SEALED_PAGE, ROWS = 3000 };
+enum { PAGE = GG_SEALED_PAGE, ROWS = 1500 };
 
 #define SECRET "a-word-that-must-not-be-found"
 
@@ -71,7 +71,7 @@ static void insert(sqlite3 *db, int from, int to)
 	snprintf(sql, sizeof sql,
 		"WITH RECURSIVE n(i) AS (SELECT %d UNION ALL SELECT i+1 FROM n WHERE i < %d) INSERT INTO t"
 		" SELECT i, '" SECRET
-		"' || i, CAST(replace(hex(zeroblob(50 + i %% 4000)), '00', 'blob-" SECRET
+		"' || i, CAST(replace(hex(zeroblob(50 + i %% 400)), '00', 'blob-" SECRET
 		"') AS BLOB) FROM n",
 		from, to - 1);
 	run(db, sql);
@@ -441,8 +441,10 @@ static void assert_is_whole(sqlite3 *db)
 
 static void a_plain_database_is_sealed_when_it_is_opened(GG_UNUSED void **state)
 {
+	struct stat st;
 	make_plain();
 	unlink(path);
+	assert_int_equal(chmod(copy, 0620), 0);
 	assert_int_equal(gg_sealed_look(copy), GG_SEALED_PLAIN);
 	sqlite3 *db = opened(copy, true); /* who only reads does not change it */
 	check(db, ROWS / 10);
@@ -452,6 +454,7 @@ static void a_plain_database_is_sealed_when_it_is_opened(GG_UNUSED void **state)
 	assert_int_equal(gg_sealed_look(copy), GG_SEALED_OURS);
 	assert_is_whole(db);
 	assert_nothing_to_read(1);
+	assert_true(stat(copy, &st) == 0 && (st.st_mode & 0777) == 0620);
 	sqlite3_close(db);
 	/* and back */
 	struct gg_error e = {0};
