@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import time
@@ -56,7 +57,12 @@ class Tpm:
             ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={self.folder}", "--server",
              f"type=unixio,path={self.socket}", "--ctrl", f"type=unixio,path={self.socket}.ctrl", "--flags",
              "not-need-init,startup-clear"], stderr=subprocess.DEVNULL)
-        wait_until(lambda: os.path.exists(self.socket) and os.path.exists(self.socket + ".ctrl"), what="swtpm")
+        wait_until(lambda: self.answers(".ctrl") and self.answers(""), what="swtpm")
+
+    def answers(self, end):
+        """A socket is there a moment before it listens."""
+        with socket.socket(socket.AF_UNIX) as s:
+            return s.connect_ex(self.socket + end) == 0
 
     def power_off(self):
         self.process.terminate()
