@@ -255,6 +255,14 @@ class Changes(Vault):
         self.vault("rewrap", "--new-key-file", self.path("key"))
         self.restart_with(key_file=self.path("key"))
 
+    @unittest.skipUnless(os.geteuid() == 0, "needs root")
+    def test_an_administrator_does_not_take_the_file_from_the_user_of_the_gateway(self):
+        self.restart_with(key_file=self.path("key"))
+        os.chown(self.data, 65534, 65534)
+        self.vault("add-recovery")
+        found = os.stat(os.path.join(self.data, "keys.json"))
+        self.assertEqual((found.st_uid, stat.S_IMODE(found.st_mode)), (65534, 0o600))
+
     def hint(self):
         return os.path.basename(json.loads(run("vault", "--json", "--data", self.data).stdout)["slots"][-1]["key_file"])
 
