@@ -7,12 +7,16 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { AT_ONCE = 4, WAITS_MAX = 1 << 20, SLICE = 128 << 10 };
+/* Who reads slowly keeps a place for long; so nobody has more than his share, and one is always left for an
+ * administrator. Who asks through the socket in the data folder may have all of them. */
+enum { AT_ONCE = 4, OF_ONE = 2, OF_OTHERS = AT_ONCE - 1, WAITS_MAX = 1 << 20, SLICE = 128 << 10 };
 
 struct pour {
 	bool used;
 	uint32_t generation; /* letters to an earlier user of the place are dropped */
 	struct gg_api_call *c;
+	bool of_administrator;
+	char who[GG_CALLER];
 	struct gg_pour_work work;
 	char media[80], file[200];
 	pthread_t thread;
@@ -191,28 +195,46 @@ static void advance(GG_UNUSED void *arg, int64_t number)
 		flow(p);
 }
 
-static struct pour *find_place(void)
+/* Errors: -EDQUOT he has his share, -EAGAIN all are taken; the call is answered then. */
+static int find_place(struct gg_api_call *c, struct pour **ret_place)
 {
-	for (size_t i = 0; i < AT_ONCE; i++)
-		if (!pours[i].used)
-			return &pours[i];
-	return NULL;
+	unsigned his = 0, others = 0;
+	struct pour *place = NULL;
+	for (size_t i = 0; i < AT_ONCE; i++) {
+		struct pour *p = &pours[i];
+		his += p->used && !c->local && strcmp(p->who, c->who) == 0;
+		others += p->used && !p->of_administrator;
+		if (!p->used && !place)
+			place = p;
+	}
+	if (his >= OF_ONE) {
+		gg_api_problem(c, -EDQUOT,
+			"%d long answers to you are under way: read them or end them first", OF_ONE);
+		return -EDQUOT;
+	}
+	if (!place || (c->role != GG_ROLE_ADMINISTRATOR && others >= OF_OTHERS)) {
+		gg_api_problem(c, -EAGAIN, "other long answers are under way: try again in a moment");
+		return -EAGAIN;
+	}
+	*ret_place = place;
+	return 0;
 }
 
 void gg_api_pour(struct gg_api_call *c, const struct gg_pour_work *work)
 {
-	struct pour *p = find_place();
-	if (!p) {
+	struct pour *p = NULL;
+	if (find_place(c, &p) < 0) {
 		work->free(work->arg);
-		gg_api_problem(c, -EAGAIN, "other long answers are under way: try again in a moment");
 		return;
 	}
 	*p = (struct pour){.used = true,
 		.generation = p->generation,
 		.c = c,
+		.of_administrator = c->role == GG_ROLE_ADMINISTRATOR,
 		.work = *work,
 		.filling = GG_BUF(WAITS_MAX + SLICE),
 		.sending = GG_BUF(WAITS_MAX + SLICE)};
+	gg_str_copy(p->who, sizeof p->who, gg_str(c->who));
 	snprintf(p->media, sizeof p->media, "%s", work->media);
 	snprintf(p->file, sizeof p->file, "%s", work->file ? work->file : "");
 	pthread_mutex_init(&p->lock, NULL);

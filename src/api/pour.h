@@ -4,8 +4,9 @@
  *
  *   thread of its own: work() ── sink ──▶ at most 1 MiB waits ── control loop ──▶ client
  *
- * The thread waits when the client does not keep up; when the client has gone, or the API ends, its next
- * write fails with -ECANCELED. A few at once; more hear that it is busy.
+ * The thread waits when the client does not keep up; when the client has gone, is too slow (answer_rate of
+ * net/http_server.h), or the API ends, its next write fails with -ECANCELED. Four at once, of which one
+ * caller may have two, and one is kept for administrators; more hear that it is busy.
  */
 #ifndef GG_API_POUR_H
 #define GG_API_POUR_H

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "app/cli.h"
+#include "app/table.h"
 #include "ganglion/option.h"
 
 #include <stdarg.h>
@@ -11,9 +12,12 @@ const struct gg_flag gg_common_flags[] = {{"json", GG_FLAG_SWITCH, NULL, "print 
 static void GG_PRINTF(2, 0) complain(const struct gg_args *args, const char *format, va_list list)
 {
 	char text[1024];
+	struct gg_buf clean GG_CLEANUP(gg_buf_done) =
+		GG_BUF(8192); /* names of files and devices may be in it */
 	vsnprintf(text, sizeof text, format, list);
+	gg_text_clean(&clean, gg_str(text), /* lines= */ true);
 	fprintf(stderr, "ganglion%s%s: %s\n", args->command ? " " : "",
-		args->command ? args->command->name : "", text);
+		args->command ? args->command->name : "", gg_buf_text(&clean));
 }
 
 int gg_cli_wrong(const struct gg_args *args, const char *format, ...)

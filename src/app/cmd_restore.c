@@ -5,6 +5,7 @@
  */
 #include "app/client.h"
 #include "app/output.h"
+#include "app/table.h"
 #include "base/json.h"
 #include "gateway/backup.h"
 #include "security/vault.h"
@@ -12,10 +13,11 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 #include <zstd.h>
 
-enum { IN_BYTES = 256 << 10, NAME_BYTES = 160 };
+enum { IN_BYTES = 256 << 10, NAME_BYTES = 160, BLOCK = 4096 };
 
 struct restore {
 	const struct gg_args *args;
@@ -27,6 +29,7 @@ struct restore {
 	ZSTD_inBuffer at;
 	size_t hint; /* 0: a frame has ended */
 	uint64_t read, size;
+	uint64_t needs; /* bytes, each file to the end of its last block */
 	char name[NAME_BYTES];
 };
 
@@ -71,14 +74,18 @@ static int read_archive(void *arg, void *to, size_t len, size_t *ret_len, struct
 
 /* ---- files ---- */
 
-static int begin_file(void *arg, const char *name, GG_UNUSED uint64_t bytes, struct gg_error *e)
+static int begin_file(void *arg, const char *name, uint64_t bytes, struct gg_error *e)
 {
 	struct restore *r = arg;
 	char path[GG_DATA_DIR + NAME_BYTES];
 	bool tells_only = strcmp(name, "backup.json") == 0 || strcmp(name, "SHA256SUMS") == 0;
 	gg_str_copy(r->name, sizeof r->name, gg_str(name));
-	if (!r->writing || tells_only)
+	if (tells_only)
 		return 0;
+	if (!r->writing) {
+		r->needs += (bytes + BLOCK - 1) / BLOCK * BLOCK + BLOCK; /* one for its entry */
+		return 0;
+	}
 	snprintf(path, sizeof path, "%s/%s", r->data, name);
 	r->out = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	return r->out < 0 ? gg_error_set(e, -errno, "%s: %s", path, strerror(errno)) : 0;
@@ -163,6 +170,39 @@ static int check_folder(const struct gg_args *args, const char *data)
 				 "%s is not empty; a backup is restored into an empty folder only", data);
 }
 
+/* Of the folder, or of where it will be made. */
+static int free_of(const char *data, struct statvfs *ret_free)
+{
+	char path[GG_DATA_DIR];
+	gg_str_copy(path, sizeof path, gg_str(data));
+	while (statvfs(path, ret_free) < 0) {
+		char *end = strrchr(path, '/');
+		if (errno != ENOENT || strcmp(path, ".") == 0 || strcmp(path, "/") == 0)
+			return -errno;
+		if (end == path)
+			end++;
+		gg_str_copy(path, sizeof path, end ? gg_str_n(path, (size_t)(end - path)) : GG_STR("."));
+	}
+	return 0;
+}
+
+/* Before anything is written. A file system that does not say how much it has is tried. */
+static int check_room(const struct restore *r, uint64_t files, struct gg_error *e)
+{
+	struct statvfs fs;
+	if (free_of(r->data, &fs) < 0 || fs.f_blocks == 0)
+		return 0;
+	double free_bytes = (double)fs.f_bavail * (double)fs.f_frsize;
+	if (free_bytes < (double)r->needs)
+		return gg_error_set(e, -ENOSPC, "%s has %.1f MiB free, the backup needs %.1f MiB", r->data,
+			free_bytes / (1 << 20), (double)r->needs / (1 << 20));
+	if (fs.f_files && fs.f_favail < files + 3) /* and the folders */
+		return gg_error_set(e, -ENOSPC,
+			"%s has room for %llu more files (inodes), the backup has %llu files and folders",
+			r->data, (unsigned long long)fs.f_favail, (unsigned long long)files + 3);
+	return 0;
+}
+
 static int make_folder(const char *data, const char *below, struct gg_error *e)
 {
 	char path[GG_DATA_DIR + 32];
@@ -203,6 +243,7 @@ static int write_all(struct restore *r, struct gg_backup_about *about, struct gg
 static void tell(const struct gg_args *args, const char *data, const struct gg_backup_about *a)
 {
 	struct gg_buf out GG_CLEANUP(gg_buf_done) = GG_BUF(64 << 10);
+	struct gg_buf shown GG_CLEANUP(gg_buf_done) = GG_BUF(4096);
 	struct gg_json_writer w = gg_json_writer(&out);
 	if (args->json) {
 		gg_json_begin_object(&w);
@@ -215,11 +256,13 @@ static void tell(const struct gg_args *args, const char *data, const struct gg_b
 		gg_json_end_object(&w);
 		puts(gg_buf_text(&out));
 	} else if (!args->quiet) {
-		printf("%s is as it was at %s%s%s: %llu files, %.1f MiB\n"
+		gg_buf_printf(&out, "%s%s%s", a->created, a->site[0] ? ", of " : "", a->site);
+		gg_text_clean(&shown, gg_buf_view(&out), /* lines= */ false);
+		printf("%s is as it was at %s: %llu files, %.1f MiB\n"
 		       "start it with the configuration it had: ganglion run --config FILE --data %s\n"
 		       "(what was in force is the newest file in %s/revisions)\n",
-			data, a->created, a->site[0] ? ", of " : "", a->site, (unsigned long long)a->files,
-			(double)a->bytes / (1 << 20), data, data);
+			data, gg_buf_text(&shown), (unsigned long long)a->files, (double)a->bytes / (1 << 20),
+			data, data);
 	}
 }
 
@@ -242,6 +285,8 @@ static int restore(struct restore *r)
 	struct gg_backup_about about = {0};
 	struct gg_error e = {0};
 	int rc = pass(r, /* writing= */ false, &about, &e);
+	if (rc == 0)
+		rc = check_room(r, about.files, &e);
 	bool touched = rc == 0;
 	if (rc == 0)
 		rc = write_all(r, &about, &e);

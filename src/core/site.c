@@ -256,12 +256,13 @@ static const struct gg_option uplink_options[] = {
 	GG_OPTION(struct gg_uplink_common, compress, CHOICE, .choices = compressions, .def = "none",
 		.help = "Whether parcels are compressed"),
 	GG_OPTION(struct gg_uplink_common, rate, SIZE, .def = "unlimited", .choices = unlimited, .min = "64",
-		.unit = "bytes/s", .flags = GG_LIVE, .help = "How many bytes a second it may use"),
+		.unit = "bytes/s", .flags = GG_LIVE,
+		.help = "How many bytes of parcels a second it may send; events never wait for it"),
 	GG_OPTION(struct gg_uplink_common, linger_ns, DURATION, .name = "linger", .def = "1s", .max = "1h",
 		.flags = GG_LIVE,
 		.help = "How long samples are collected into one parcel; events never wait"),
 	GG_OPTION(struct gg_uplink_common, parcel_size, SIZE, .def = "64KiB", .min = "1KiB", .max = "4MiB",
-		.help = "A parcel is sent when it holds this much"),
+		.help = "A parcel is sent when it holds this much, or a quarter of a second of rate"),
 	{0}};
 
 const struct gg_option gg_site_options[] = {

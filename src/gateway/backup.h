@@ -37,6 +37,10 @@ struct gg_backup {
 /* Thread: any that may wait. Errors, with a text. */
 int gg_backup_write(const struct gg_backup *b, const struct gg_sink *sink, struct gg_error *e);
 
+/* May a file of a backup be called so? UTF-8 without control characters, which would break SHA256SUMS and a
+ * terminal on which it is shown. */
+bool gg_backup_name_is_plain(const char *name);
+
 /* ---- reading ---- */
 
 struct gg_backup_reader_ops {

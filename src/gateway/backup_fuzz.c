@@ -24,7 +24,8 @@ static int take(void *arg, void *to, size_t len, size_t *ret_len, GG_UNUSED stru
 
 static int begin(void *arg, const char *name, uint64_t bytes, GG_UNUSED struct gg_error *e)
 {
-	if (name[0] == '/' || strstr(name, "..") == name || strstr(name, "/.") || !name[0])
+	if (!gg_backup_name_is_plain(name) || name[0] == '/' || strstr(name, "..") == name ||
+		strstr(name, "/.") || !name[0])
 		abort();
 	((struct bytes *)arg)->expected = bytes;
 	return 0;
@@ -53,7 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct gg_backup_about about;
 	struct gg_error e = {0};
 	int rc = gg_backup_read(&ops, &b, &about, &e);
-	if (rc < 0 && (!e.code || !e.text[0]))
+	if (rc < 0 && (!e.code || !e.text[0] || !gg_backup_name_is_plain(e.text)))
 		abort();
 	return 0;
 }

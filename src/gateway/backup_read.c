@@ -26,12 +26,35 @@ static int damaged(struct reader *r, const char *text)
 	return gg_error_set(r->e, -EBADMSG, "%s", text);
 }
 
+bool gg_backup_name_is_plain(const char *name)
+{
+	for (const char *p = name; *p; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			return false;
+	return gg_utf8_valid(gg_str(name));
+}
+
+/* For people: what is no printable ASCII as \xNN. */
+static const char *show(const char *name, char *to, size_t size)
+{
+	size_t at = 0;
+	for (const char *p = name; *p && at + 5 <= size; p++) {
+		bool plain = *p >= ' ' && *p <= '~' && *p != '\\';
+		int n = snprintf(to + at, size - at, plain ? "%c" : "\\x%02x", (unsigned char)*p);
+		at += (size_t)n;
+	}
+	to[at] = '\0';
+	return to;
+}
+
 /* Only names that a backup of ours has: nothing can be written elsewhere. */
 static bool is_ours(const char *name)
 {
 	static const char *const files[] = {"backup.json", "catalog.db", "history.db", "api-certificate.pem",
 		"api-key.pem", "keys.json", "SHA256SUMS"};
 	static const char *const folders[] = {"journal/", "revisions/"};
+	if (!gg_backup_name_is_plain(name))
+		return false;
 	for (size_t i = 0; i < GG_COUNT(files); i++)
 		if (strcmp(name, files[i]) == 0)
 			return true;
@@ -102,10 +125,12 @@ static int take_about(struct reader *r)
 	}
 	if (format == 0)
 		return damaged(r, "backup.json can't be read: this is no backup of a gateway");
+	char version[sizeof r->about.version * 4];
 	if (format > GG_BACKUP_FORMAT)
 		return gg_error_set(r->e, -ENOTSUP,
-			"the backup was made by Ganglion %s in format %llu, this one reads up to %d",
-			r->about.version, (unsigned long long)format, GG_BACKUP_FORMAT);
+			"the backup was made by Ganglion \"%s\" in format %llu, this one reads up to %d",
+			show(r->about.version, version, sizeof version), (unsigned long long)format,
+			GG_BACKUP_FORMAT);
 	r->known = true;
 	return 0;
 }
@@ -143,12 +168,13 @@ static void note_sum(struct reader *r, const char *name)
 static int check_file(struct reader *r, const struct gg_tar_file *f)
 {
 	bool first = r->about.files == 0;
+	char shown[128];
 	if (first != (strcmp(f->name, "backup.json") == 0))
 		return damaged(r, "this is no backup of a gateway: it does not begin with backup.json");
 	if (!is_ours(f->name) || r->whole)
 		return gg_error_set(r->e, -EBADMSG,
-			"the backup has a file that does not belong there: %.100s",
-			r->whole || !gg_utf8_valid(gg_str(f->name)) ? "" : f->name);
+			"the backup has a file that does not belong there%s: \"%s\"",
+			r->whole ? ", behind SHA256SUMS" : "", show(f->name, shown, sizeof shown));
 	if (gg_map_find(&r->names, gg_str(f->name)) || r->about.files >= GG_BACKUP_FILES)
 		return damaged(r, "the backup has a file twice, or too many");
 	if ((first && f->bytes > ABOUT_MAX) || (strcmp(f->name, "SHA256SUMS") == 0 && f->bytes > SUMS_MAX))

@@ -199,7 +199,8 @@ static int put_revisions(struct writer *w)
 	DIR *d = opendir(path);
 	int rc = 0;
 	for (struct dirent *f; d && rc == 0 && (f = readdir(d));) {
-		if (f->d_name[0] == '.' || strlen(f->d_name) > 80)
+		bool ours = f->d_name[0] != '.' && gg_backup_name_is_plain(f->d_name);
+		if (!ours || strlen(f->d_name) > 80)
 			continue;
 		snprintf(name, sizeof name, "revisions/%.80s", f->d_name);
 		if (snprintf(path, sizeof path, "%s/%s", w->b->data_dir, name) < (int)sizeof path)

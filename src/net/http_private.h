@@ -47,7 +47,8 @@ struct gg_http_conn {
 	struct gg_buf rest;            /* of an answer that is bigger than the stream's output */
 	size_t rest_at, left;          /* left: input that we did not take */
 	uint64_t written, sent_before; /* to see whether the client reads */
-	size_t body_before;            /* at the last look at the rate */
+	size_t queued_before;
+	size_t body_before; /* at the last look at the rate */
 	http_parser parser;
 	uint16_t reject; /* status, when a callback of the parser has refused */
 	const char *reject_text;

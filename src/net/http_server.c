@@ -48,6 +48,20 @@ static void close_conn(struct gg_http_conn *c, bool flush, const char *reason)
 		gg_stream_close(c->stream, flush, reason);
 }
 
+static size_t queued_for(const struct gg_http_conn *c)
+{
+	return (c->stream ? gg_stream_queued(c->stream) : 0) + (c->rest.len - c->rest_at);
+}
+
+/* Since the last look: all of what waited then, or as much as answer_rate wants. */
+static bool client_reads(const struct gg_http_conn *c)
+{
+	const struct gg_http_limits *l = &c->server->limits;
+	double least = (double)l->answer_rate * (double)l->idle_timeout_ns / GG_NS_PER_S;
+	uint64_t taken = c->written - queued_for(c) - c->sent_before;
+	return taken >= c->queued_before || (taken > 0 && (double)taken >= least);
+}
+
 void gg_http_set_phase(struct gg_http_conn *c, enum gg_http_phase phase)
 {
 	const struct gg_http_limits *l = &c->server->limits;
@@ -58,17 +72,10 @@ void gg_http_set_phase(struct gg_http_conn *c, enum gg_http_phase phase)
 	if (phase == GG_HTTP_BODY)
 		after = BODY_LOOK_NS;
 	c->body_before = 0;
+	c->queued_before = queued_for(c);
+	c->sent_before = c->written - c->queued_before;
 	if (!c->closing && gg_timer_start(c->server->loop, &c->timer, after, on_timer) < 0)
 		close_conn(c, /* flush= */ false, "out of memory");
-}
-
-static bool client_reads(struct gg_http_conn *c)
-{
-	size_t queued = gg_stream_queued(c->stream) + (c->rest.len - c->rest_at);
-	uint64_t sent = c->written - queued;
-	bool reads = queued == 0 || sent != c->sent_before;
-	c->sent_before = sent;
-	return reads;
 }
 
 static void look_at_body(struct gg_http_conn *c)
@@ -96,8 +103,8 @@ static void on_timer(struct gg_timer *t)
 		break;
 	default:
 		if (!client_reads(c))
-			close_conn(c, /* flush= */ false, "the client does not read");
-		else if (c->phase == GG_HTTP_IDLE && gg_stream_queued(c->stream) == 0)
+			close_conn(c, /* flush= */ false, "the client does not read, or too slowly");
+		else if (c->phase == GG_HTTP_IDLE && queued_for(c) == 0 && c->queued_before == 0)
 			close_conn(c, /* flush= */ true, "idle");
 		else
 			gg_http_set_phase(c, c->phase);
@@ -321,6 +328,7 @@ int gg_http_server_new(struct gg_loop *loop, const struct gg_http_limits *limits
 	l->header_timeout_ns = l->header_timeout_ns ? l->header_timeout_ns : 10 * GG_NS_PER_S;
 	l->idle_timeout_ns = l->idle_timeout_ns ? l->idle_timeout_ns : 75 * GG_NS_PER_S;
 	l->body_rate = l->body_rate ? l->body_rate : 500;
+	l->answer_rate = l->answer_rate ? l->answer_rate : 1000;
 	*ret_server = h;
 	return 0;
 }

@@ -34,8 +34,9 @@ struct gg_http_limits {
 	size_t header_bytes;       /* request line and headers, 0 = 16 KiB; at most 60 KiB */
 	size_t output_bytes;       /* that may wait for a client, 0 = 4 MiB */
 	int64_t header_timeout_ns; /* from the first byte to the end of the header, 0 = 10 s */
-	int64_t idle_timeout_ns;   /* between requests; or no byte taken by the client, 0 = 75 s */
+	int64_t idle_timeout_ns;   /* between requests, 0 = 75 s; and how often it is looked at answer_rate */
 	unsigned body_rate;        /* bytes a second that a body must come with at least, 0 = 500 */
+	unsigned answer_rate;      /* and that a client must take of what waits for it, 0 = 1000 */
 };
 
 /* Errors: -ENOMEM. limits may be NULL. */

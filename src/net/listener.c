@@ -94,9 +94,12 @@ void gg_listener_lost(struct gg_stream *s)
 
 void gg_listener_failed(const struct gg_stream *s, int status)
 {
-	if (status == -EPROTO || status == -EKEYREJECTED) /* who merely goes away is no news */
-		gg_log(GG_WARN, s->listener->name, "TLS handshake failed", GG_S("peer", gg_stream_peer(s)),
-			GG_S("why", s->reason ? s->reason : "protocol error"));
+	if (status != -EPROTO && status != -EKEYREJECTED) /* who merely goes away is no news */
+		return;
+	const char *what = s->awaited ? "the proxy does not say for whom it speaks (PROXY protocol)"
+				      : "TLS handshake failed";
+	gg_log(GG_WARN, s->listener->name, what, GG_S("peer", gg_stream_peer(s)),
+		GG_S("why", s->reason ? s->reason : "protocol error"));
 }
 
 void gg_listener_opened(struct gg_stream *s)

@@ -9,54 +9,102 @@ enum { V1_MAX = 107, V2_HEAD = 16, UNIX_PATHS = 216 };
 
 static const char signature[12] = "\r\n\r\n\0\r\nQUIT\n";
 
-/* ---- version 1: "PROXY TCP4 192.0.2.1 198.51.100.1 56324 443\r\n" ---- */
-
-static bool read_ip(struct gg_str text, int family, char *to, size_t size)
+/* What the refusal says of bytes that came: text as it is, else hexadecimal; the first of them. */
+static const char *show(struct gg_str got, char *to, size_t size)
 {
-	uint8_t bytes[16];
-	if (text.len == 0 || text.len >= size)
-		return false;
-	gg_str_copy(to, size, text);
-	return inet_pton(family, to, bytes) == 1;
+	enum { MOST = 40, MOST_HEX = 12 };
+	struct gg_str text = gg_str_n(got.p, gg_min_size(got.len, MOST));
+	struct gg_writer w = gg_writer(to, size - 1);
+	bool plain = true;
+	for (size_t i = 0; i < text.len; i++)
+		plain = plain && text.p[i] >= ' ' && text.p[i] <= '~' && text.p[i] != '"';
+	if (plain) {
+		gg_write_u8(&w, '"');
+		gg_write_bytes(&w, text.p, text.len);
+		gg_write_u8(&w, '"');
+	}
+	for (size_t i = 0; !plain && i < gg_min_size(text.len, MOST_HEX); i++) {
+		static const char digits[] = "0123456789abcdef";
+		uint8_t byte = (uint8_t)text.p[i];
+		char hex[3] = {digits[byte >> 4], digits[byte & 15], ' '};
+		gg_write_bytes(&w, hex, i + 1 < gg_min_size(text.len, MOST_HEX) ? 3 : 2);
+	}
+	to[gg_writer_len(&w)] = '\0';
+	return to;
 }
 
-static bool read_port(struct gg_str text, uint16_t *ret_port)
+static int refuse_byte(struct gg_error *e, const char *place, const char *expected, uint8_t got)
+{
+	return gg_error_set(e, -EPROTO, "version 2, %s: expected %s, got %02x", place, expected, got);
+}
+
+static int refuse(struct gg_error *e, const char *place, const char *expected, struct gg_str got)
+{
+	char text[64];
+	return gg_error_set(
+		e, -EPROTO, "%s: expected %s, got %s", place, expected, show(got, text, sizeof text));
+}
+
+/* ---- version 1: "PROXY TCP4 192.0.2.1 198.51.100.1 56324 443\r\n" ---- */
+
+static int read_ip(
+	struct gg_str *line, int family, const char *place, struct gg_address *a, struct gg_error *e)
+{
+	uint8_t bytes[16];
+	struct gg_str text = gg_str_cut(line, ' ');
+	bool fits = text.len > 0 && text.len < sizeof a->host;
+	if (fits)
+		gg_str_copy(a->host, sizeof a->host, text);
+	if (fits && inet_pton(family, a->host, bytes) == 1)
+		return 0;
+	return refuse(e, place, family == AF_INET ? "an address of IPv4" : "an address of IPv6", text);
+}
+
+static int read_port(struct gg_str text, const char *place, uint16_t *ret_port, struct gg_error *e)
 {
 	uint64_t port = 0;
 	if (text.len > 5 || gg_parse_uint(text, &port) < 0 || port > UINT16_MAX)
-		return false;
+		return refuse(e, place, "a port", text);
 	*ret_port = (uint16_t)port;
-	return true;
+	return 0;
 }
 
-static int parse_v1(struct gg_str input, struct gg_proxy_header *ret)
+static int read_fields(struct gg_str line, struct gg_proxy_header *h, struct gg_error *e)
+{
+	struct gg_address other;
+	gg_str_cut(&line, ' ');
+	struct gg_str family = gg_str_cut(&line, ' ');
+	if (gg_str_is(family, "UNKNOWN"))
+		return 0;
+	int af = gg_str_is(family, "TCP4") ? AF_INET : gg_str_is(family, "TCP6") ? AF_INET6 : AF_UNSPEC;
+	if (af == AF_UNSPEC)
+		return refuse(e, "version 1, protocol", "TCP4, TCP6 or UNKNOWN", family);
+	int rc = read_ip(&line, af, "version 1, address of the client", &h->source, e);
+	if (rc == 0)
+		rc = read_ip(&line, af, "version 1, address of the server", &other, e);
+	if (rc == 0)
+		rc = read_port(gg_str_cut(&line, ' '), "version 1, port of the client", &h->source.port, e);
+	if (rc == 0)
+		rc = read_port(line, "version 1, port of the server", &other.port, e);
+	h->carries = rc == 0;
+	return rc;
+}
+
+static int parse_v1(struct gg_str input, struct gg_proxy_header *ret, struct gg_error *e)
 {
 	struct gg_proxy_header h = {0};
 	size_t end = gg_str_find(input, '\n');
-	char other[64];
-	uint16_t other_port;
-	if (end == input.len)
-		return input.len >= V1_MAX ? -EPROTO : -EAGAIN;
-	if (end >= V1_MAX || end == 0 || input.p[end - 1] != '\r')
-		return -EPROTO;
+	if (end == input.len && input.len < V1_MAX)
+		return -EAGAIN;
+	if (end >= V1_MAX)
+		return refuse(e, "version 1", "a line of at most 107 bytes", input);
+	if (end == 0 || input.p[end - 1] != '\r')
+		return refuse(e, "version 1", "CR LF at the end of the line", gg_str_n(input.p, end));
 	h.size = end + 1;
-	struct gg_str line = gg_str_n(input.p, end - 1);
-	gg_str_cut(&line, ' ');
-	struct gg_str family = gg_str_cut(&line, ' ');
-	if (gg_str_is(family, "UNKNOWN")) {
+	int rc = read_fields(gg_str_n(input.p, end - 1), &h, e);
+	if (rc == 0)
 		*ret = h;
-		return 0;
-	}
-	struct gg_str from = gg_str_cut(&line, ' '), to = gg_str_cut(&line, ' '),
-		      port = gg_str_cut(&line, ' ');
-	int af = gg_str_is(family, "TCP4") ? AF_INET : gg_str_is(family, "TCP6") ? AF_INET6 : AF_UNSPEC;
-	if (af == AF_UNSPEC || !read_ip(from, af, h.source.host, sizeof h.source.host) ||
-		!read_ip(to, af, other, sizeof other) || !read_port(port, &h.source.port) ||
-		!read_port(line, &other_port))
-		return -EPROTO;
-	h.carries = true;
-	*ret = h;
-	return 0;
+	return rc;
 }
 
 /* ---- version 2, binary ---- */
@@ -72,6 +120,7 @@ static void put_v6(const uint8_t *bytes, struct gg_address *a)
 		inet_ntop(AF_INET6, bytes, a->host, sizeof a->host);
 }
 
+/* Errors: -EPROTO datagrams, or a family that is none. */
 static int read_addresses(struct gg_reader *r, uint8_t family, struct gg_proxy_header *h)
 {
 	struct gg_address *a = &h->source;
@@ -95,14 +144,14 @@ static int read_addresses(struct gg_reader *r, uint8_t family, struct gg_proxy_h
 		gg_read_bytes(r, UNIX_PATHS);
 		gg_str_copy(a->scheme, sizeof a->scheme, GG_STR("unix"));
 		h->carries = true;
-		return r->failed ? -EPROTO : 0;
+		return 0;
 	default: /* datagrams have no connections */
 		return -EPROTO;
 	}
 	a->port = gg_read_be16(r);
 	gg_read_be16(r);
 	h->carries = true;
-	return r->failed ? -EPROTO : 0;
+	return 0;
 }
 
 /* What follows the addresses: type, length, value. They are not used, but must be well formed. */
@@ -115,7 +164,24 @@ static bool extras_fit(struct gg_reader *r)
 	return !r->failed;
 }
 
-static int parse_v2(struct gg_str input, struct gg_proxy_header *ret)
+static int read_body(struct gg_str bytes, uint8_t family, struct gg_proxy_header *h, struct gg_error *e)
+{
+	struct gg_reader body = gg_reader(bytes.p, bytes.len);
+	if (read_addresses(&body, family, h) < 0)
+		return refuse_byte(e, "byte 13 (family)",
+			"TCP over IPv4 or IPv6 (11, 21), or a unix stream (31)", family);
+	if (body.failed)
+		return gg_error_set(e, -EPROTO,
+			"version 2, byte 14 (length): %zu bytes are too few for addresses of family %02x",
+			bytes.len, family);
+	if (family && !extras_fit(&body))
+		return gg_error_set(e, -EPROTO,
+			"version 2, behind the addresses: a field goes beyond the header's %zu bytes",
+			V2_HEAD + bytes.len);
+	return 0;
+}
+
+static int parse_v2(struct gg_str input, struct gg_proxy_header *ret, struct gg_error *e)
 {
 	struct gg_proxy_header h = {0};
 	struct gg_reader r = gg_reader(input.p, input.len);
@@ -124,34 +190,33 @@ static int parse_v2(struct gg_str input, struct gg_proxy_header *ret)
 	uint16_t len = gg_read_be16(&r);
 	if (r.failed)
 		return -EAGAIN;
-	if (command >> 4 != 2 || (command & 15) > 1 || V2_HEAD + len > GG_PROXY_MAX)
-		return -EPROTO;
+	if (command >> 4 != 2 || (command & 15) > 1)
+		return refuse_byte(e, "byte 12 (version and command)", "20 (LOCAL) or 21 (PROXY)", command);
+	if (V2_HEAD + len > GG_PROXY_MAX)
+		return gg_error_set(e, -EPROTO, "version 2, byte 14 (length): %u bytes are more than %d", len,
+			GG_PROXY_MAX - V2_HEAD);
 	if (gg_reader_left(&r) < len)
 		return -EAGAIN;
 	h.size = (size_t)V2_HEAD + len;
-	struct gg_reader body = gg_reader(r.p, len);
-	if ((command & 15) == 1) {
-		int rc = read_addresses(&body, family, &h);
-		if (rc < 0)
-			return rc;
-		if (family && !extras_fit(&body))
-			return -EPROTO;
-	}
-	*ret = h;
-	return 0;
+	int rc = (command & 15) == 1 ? read_body(gg_str_n(r.p, len), family, &h, e) : 0;
+	if (rc == 0)
+		*ret = h;
+	return rc;
 }
 
-int gg_proxy_parse(struct gg_str input, struct gg_proxy_header *ret_header)
+int gg_proxy_parse(struct gg_str input, struct gg_proxy_header *ret_header, struct gg_error *e)
 {
 	size_t n = gg_min_size(input.len, sizeof signature);
 	if (input.len == 0)
 		return -EAGAIN;
 	if (memcmp(input.p, signature, n) == 0)
-		return n < sizeof signature ? -EAGAIN : parse_v2(input, ret_header);
+		return n < sizeof signature ? -EAGAIN : parse_v2(input, ret_header, e);
 	n = gg_min_size(input.len, 6);
 	if (memcmp(input.p, "PROXY ", n) == 0)
-		return n < 6 ? -EAGAIN : parse_v1(input, ret_header);
-	return -EPROTO;
+		return n < 6 ? -EAGAIN : parse_v1(input, ret_header, e);
+	/* Of what somebody else says no more than shows what it is: secrets may follow. */
+	return refuse(
+		e, "byte 0", "a header of the PROXY protocol", gg_str_n(input.p, gg_min_size(input.len, 12)));
 }
 
 /* ---- networks ---- */

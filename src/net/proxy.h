@@ -17,8 +17,9 @@ struct gg_proxy_header {
 	struct gg_address source; /* scheme "unix" or "" */
 };
 
-/* Reads the header at the start of the input. Errors: -EAGAIN not all of it is there, -EPROTO it is none. */
-int gg_proxy_parse(struct gg_str input, struct gg_proxy_header *ret_header);
+/* Reads the header at the start of the input. Errors: -EAGAIN not all of it is there, -EPROTO it is none,
+ * with the place in it, what was expected there and what came. */
+int gg_proxy_parse(struct gg_str input, struct gg_proxy_header *ret_header, struct gg_error *e);
 
 /* A network: "10.0.0.0/8", "::1", "unix". */
 struct gg_network {

@@ -10,14 +10,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct gg_proxy_header h, again;
-	int rc = gg_proxy_parse(gg_str_n(data, size), &h);
+	struct gg_error e = {0};
+	int rc = gg_proxy_parse(gg_str_n(data, size), &h, &e);
 	if (rc == 0) {
 		assert(h.size > 0 && h.size <= size && h.size <= GG_PROXY_MAX);
-		assert(gg_proxy_parse(gg_str_n(data, h.size), &again) == 0 && again.size == h.size);
-		assert(gg_proxy_parse(gg_str_n(data, h.size - 1), &again) == -EAGAIN);
+		assert(gg_proxy_parse(gg_str_n(data, h.size), &again, NULL) == 0 && again.size == h.size);
+		assert(gg_proxy_parse(gg_str_n(data, h.size - 1), &again, NULL) == -EAGAIN);
 		assert(!h.carries || h.source.host[0] || h.source.scheme[0]);
 	} else {
 		assert(rc == -EPROTO || rc == -EAGAIN);
+		assert((rc == -EPROTO) == (e.text[0] != '\0'));
 	}
 	struct gg_network n;
 	char peer[64];

@@ -7,13 +7,14 @@
 #include <sys/socket.h>
 
 static struct gg_proxy_header h;
+static struct gg_error refusal;
 
 static int parse(const char *bytes, size_t len)
 {
 	for (size_t n = 0; n < len; n++) /* what is not whole wants more, or is wrong */
-		if (gg_proxy_parse(gg_str_n(bytes, n), &h) == -EPROTO)
+		if (gg_proxy_parse(gg_str_n(bytes, n), &h, &refusal) == -EPROTO)
 			return -EPROTO;
-	return gg_proxy_parse(gg_str_n(bytes, len), &h);
+	return gg_proxy_parse(gg_str_n(bytes, len), &h, &refusal);
 }
 
 #define PARSE(text) parse(text, sizeof(text) - 1)
@@ -77,6 +78,43 @@ static void reads_version_2(void **state)
 	assert_int_equal(PARSE(V2 "\x21\x11\0\x0b..........."), -EPROTO);  /* too short */
 	assert_int_equal(PARSE(V2 "\x21\x11\0\x0e............\4\1"), -EPROTO);
 	assert_int_equal(PARSE(V2 "\x21\x11\xff\xff"), -EPROTO); /* larger than any needs */
+}
+
+static void a_refusal_names_place_and_bytes(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *bytes;
+		size_t len;
+		const char *says;
+	} wrong[] = {
+#define WRONG(bytes, says) {bytes, sizeof(bytes) - 1, says}
+		WRONG("GET / HTTP/1.1\r\n", "byte 0: expected a header of the PROXY protocol, got \"G\""),
+		WRONG("\x10\x2a\0\4MQTT", "byte 0: expected a header of the PROXY protocol, got 10"),
+		WRONG("PROXY TCP7 1.2.3.4", ""),
+		WRONG("PROXY TCP7 \r\n", "version 1, protocol: expected TCP4, TCP6 or UNKNOWN, got \"TCP7\""),
+		WRONG("PROXY TCP4 ::1 1.2.3.4 1 2\r\n",
+			"version 1, address of the client: expected an address of IPv4, got \"::1\""),
+		WRONG("PROXY TCP4 1.2.3.4 1.2.3.4 1 2 3\r\n",
+			"version 1, port of the server: expected a port, got \"2 3\""),
+		WRONG("PROXY TCP4 1.2.3.4 1.2.3.4 1 2\n", "version 1: expected CR LF at the end of the line, "
+							  "got \"PROXY TCP4 1.2.3.4 1.2.3.4 1 2\""),
+		WRONG(V2 "\x22\x11\0\x0c", "version 2, byte 12 (version and command): expected 20 (LOCAL) or "
+					   "21 (PROXY), got 22"),
+		WRONG(V2 "\x21\x12\0\x0c............", "version 2, byte 13 (family): expected TCP over IPv4 "
+						       "or IPv6 (11, 21), or a unix stream (31), "
+						       "got 12"),
+		WRONG(V2 "\x21\x11\0\x0b...........",
+			"version 2, byte 14 (length): 11 bytes are too few for addresses of family 11"),
+		WRONG(V2 "\x21\x11\xff\xff", "version 2, byte 14 (length): 65535 bytes are more than 4080"),
+		WRONG(V2 "\x21\x11\0\x0e............\4\1",
+			"version 2, behind the addresses: a field goes beyond the header's 30 bytes"),
+	};
+	for (size_t i = 0; i < GG_COUNT(wrong); i++) {
+		refusal = (struct gg_error){0};
+		assert_int_equal(parse(wrong[i].bytes, wrong[i].len), wrong[i].says[0] ? -EPROTO : -EAGAIN);
+		assert_string_equal(refusal.text, wrong[i].says);
+	}
 }
 
 static void knows_who_is_of_a_network(void **state)
@@ -229,6 +267,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_version_1),
 		cmocka_unit_test(reads_version_2),
+		cmocka_unit_test(a_refusal_names_place_and_bytes),
 		cmocka_unit_test(knows_who_is_of_a_network),
 		cmocka_unit_test(a_stream_is_of_whom_the_proxy_names),
 		cmocka_unit_test(who_is_no_proxy_is_not_believed),

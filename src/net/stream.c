@@ -429,7 +429,7 @@ static void on_timer(struct gg_timer *t)
 		gg_connecting_timeout(s);
 		break;
 	case GG_STREAM_HANDSHAKE:
-		snprintf(text, sizeof text, "no TLS handshake within %.3g s",
+		snprintf(text, sizeof text, "no %s within %.3g s", s->awaited ? s->awaited : "TLS handshake",
 			(double)s->timeout_ns / (double)GG_NS_PER_S);
 		gg_stream_fail(s, -ETIMEDOUT, text);
 		break;

@@ -71,7 +71,8 @@ struct gg_stream {
 	struct gg_connecting *connecting;
 	struct gg_listener *listener;
 	char *peer, *reason;
-	char *counted; /* the address it is counted for at its listener; NULL: none */
+	const char *awaited; /* in the handshake; NULL: TLS */
+	char *counted;       /* the address it is counted for at its listener; NULL: none */
 	int fd;
 	int status;
 	enum gg_stream_state state;

@@ -50,6 +50,7 @@ static int take_header(struct proxy_layer *p)
 {
 	struct gg_stream *s = p->layer.stream;
 	struct gg_proxy_header h;
+	struct gg_error e = {0};
 	if (p->done)
 		return 0;
 	ssize_t n = receive(s, p->bytes + p->len, sizeof p->bytes - p->len, MSG_PEEK);
@@ -57,9 +58,9 @@ static int take_header(struct proxy_layer *p)
 		return -ECONNRESET;
 	if (n < 0)
 		return (int)n;
-	int rc = gg_proxy_parse(gg_str_n(p->bytes, p->len + (size_t)n), &h);
+	int rc = gg_proxy_parse(gg_str_n(p->bytes, p->len + (size_t)n), &h, &e);
 	if (rc < 0 && rc != -EAGAIN) {
-		gg_stream_set_reason(s, "the proxy did not say for whom it speaks (PROXY protocol)");
+		gg_stream_set_reason(s, e.text);
 		return rc;
 	}
 	size_t mine = rc == 0 ? h.size - p->len : (size_t)n;
@@ -69,6 +70,7 @@ static int take_header(struct proxy_layer *p)
 	if (rc < 0)
 		return p->len < sizeof p->bytes ? rc : -EPROTO;
 	p->done = true;
+	s->awaited = NULL;
 	return accept_header(s, &h);
 }
 
@@ -134,6 +136,7 @@ int gg_proxy_layer_new(struct gg_stream *s, struct gg_layer **ret_layer)
 	if (!p)
 		return -ENOMEM;
 	p->layer = (struct gg_layer){.ops = &proxy_ops, .stream = s, .wants = EPOLLIN};
+	s->awaited = "PROXY header";
 	*ret_layer = &p->layer;
 	return 0;
 }

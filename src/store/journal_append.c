@@ -279,9 +279,12 @@ void gg_journal_write_staged(struct gg_journal *j)
 	if (status == 0) {
 		int64_t now = gg_clock_monotonic(j->o.clock);
 		j->offset += j->buf.len;
-		for (const struct gg_entry *e = j->staged.head; e; e = e->next)
+		for (const struct gg_entry *e = j->staged.head; e; e = e->next) {
 			if (e->receipt && !j->receipt_since)
 				j->receipt_since = now;
+			if (e->kind == GG_RECORD_EVENT && !j->event_since)
+				j->event_since = now;
+		}
 		if (!j->pending_since)
 			j->pending_since = now;
 		gg_entries_join(&j->pending, &j->staged);
@@ -326,7 +329,7 @@ static void take_pending(struct gg_journal *j, struct gg_entries *to)
 {
 	gg_entries_init(to);
 	gg_entries_join(to, &j->pending);
-	j->receipt_since = j->pending_since = 0;
+	j->receipt_since = j->event_since = j->pending_since = 0;
 }
 
 /* The sync failed: once more, elsewhere. */

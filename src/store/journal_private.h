@@ -123,8 +123,8 @@ struct gg_journal {
 	uint64_t next_first, previous_end;
 	struct gg_buf buf, names;
 	struct gg_dictionary dictionary;
-	struct gg_entries staged, pending;    /* in buf; in the file but not synced */
-	int64_t receipt_since, pending_since; /* monotonic; 0 = none */
+	struct gg_entries staged, pending;                 /* in buf; in the file but not synced */
+	int64_t receipt_since, event_since, pending_since; /* monotonic; 0 = none */
 	int64_t last_sync, retry_at, retained_at;
 	enum gg_journal_state state;
 };

@@ -172,6 +172,41 @@ static void many_receipts_share_a_sync(void **state)
 	assert_true(stats.syncs < 50);
 }
 
+static struct gg_journal_stats put_events(struct fixture *f, int count)
+{
+	struct gg_journal_stats stats = {0};
+	for (int i = 0; i < count; i++) {
+		gg_journal_append_record(f->j, GG_RECORD_EVENT, GG_STR("rule"), GG_STR("{}"), NULL);
+		nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
+	}
+	for (int ms = 0; ms < 5000 && stats.records < (uint64_t)count; ms++) {
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+		gg_journal_get_stats(f->j, &stats);
+	}
+	return stats;
+}
+
+static void an_event_does_not_wait_for_the_next_sync(void **state)
+{
+	struct fixture *f = *state;
+	f->o.sync_ns = 3600 * GG_NS_PER_S;
+	begin(f);
+	assert_int_equal(put_events(f, 1).records, 1);
+}
+
+static void a_storm_of_events_shares_syncs(void **state)
+{
+	struct fixture *f = *state;
+	f->o.sync_ns = 3600 * GG_NS_PER_S;
+	f->o.commit_ns = 10 * GG_NS_PER_MS;
+	begin(f);
+	int64_t began = gg_clock_monotonic(&gg_clock_system);
+	struct gg_journal_stats stats = put_events(f, 2000);
+	int64_t took = gg_clock_monotonic(&gg_clock_system) - began;
+	assert_int_equal(stats.records, 2000);
+	assert_true((int64_t)stats.syncs <= took / (100 * GG_NS_PER_MS) + 2);
+}
+
 static void other_records_keep_name_and_bytes(void **state)
 {
 	struct fixture *f = *state;
@@ -486,6 +521,8 @@ int main(void)
 		TEST(it_goes_on_after_a_restart_and_from_any_record),
 		TEST(receipts_return_once_synced_and_ids_are_set),
 		TEST(many_receipts_share_a_sync),
+		TEST(an_event_does_not_wait_for_the_next_sync),
+		TEST(a_storm_of_events_shares_syncs),
 		TEST(other_records_keep_name_and_bytes),
 		TEST(a_folder_is_read_without_a_writer),
 		TEST(old_segments_go_when_nobody_needs_them),

@@ -15,25 +15,31 @@ enum { GRACE_MS = 100 }; /* records may arrive this much after they were receive
 
 /* ---- where records come from ---- */
 
-static struct gg_passed *passed_at(struct gg_uplink_engine *u, uint64_t position)
+static bool has_passed(const struct gg_uplink_engine *u, uint64_t position)
 {
-	for (size_t i = 0; i < GG_PASSED; i++)
-		if (u->passed[i].position == position)
-			return &u->passed[i];
-	return NULL;
+	for (size_t i = 0; i < u->passed_count; i++)
+		if (position >= u->passed[i].first && position <= u->passed[i].last)
+			return true;
+	return false;
 }
 
-/* Sends an event before the backlog, if there is one and room. */
+/* Sends an event before the backlog, if there is one and room. As long as none is missed it costs no memory
+ * to remember how many have gone: so it may go on for as long as the backlog lasts. */
 static void send_first(struct gg_uplink_engine *u, const struct gg_item *item)
 {
 	bool waits = !u->live || u->queue_count || u->queued || u->working || !u->ready;
-	struct gg_slot *s = waits ? gg_slot_free(u) : NULL;
-	struct gg_passed *free_entry = passed_at(u, 0);
-	if (!s || !free_entry || !u->selection.events || item->position < u->read ||
-		passed_at(u, item->position))
+	struct gg_passed *row = u->passed_count ? &u->passed[u->passed_count - 1] : NULL;
+	bool next = row && row->last == item->event_before;
+	if (!waits || !u->selection.events || item->position < u->read || has_passed(u, item->position) ||
+		(!next && u->passed_count == GG_PASSED) || gg_slot_ahead_count(u) >= GG_AHEAD)
 		return;
-	if (gg_slot_event(u, s, item, /* round= */ NULL) == 0)
-		*free_entry = (struct gg_passed){item->position, false};
+	struct gg_slot *s = gg_slot_free(u);
+	if (!s || gg_slot_event(u, s, item, /* round= */ NULL) < 0)
+		return;
+	if (next)
+		row->last = item->position;
+	else
+		u->passed[u->passed_count++] = (struct gg_passed){item->position, item->position};
 }
 
 void gg_collect_offer(struct gg_uplink_engine *u, const struct gg_item *item)
@@ -209,7 +215,7 @@ static bool collect_samples(struct gg_uplink_engine *u, struct gg_round *round)
 		}
 		u->encoder->add(&s->encoding, b, sample);
 		s->samples++;
-		if (s->buf.len >= u->common.parcel_size || s->buf.error) {
+		if (s->buf.len >= gg_slot_limit(u) || s->buf.error) {
 			gg_slot_close(u, s);
 			s = NULL;
 		}
@@ -243,9 +249,9 @@ static int collect_batch(struct gg_uplink_engine *u)
 
 static int collect_event(struct gg_uplink_engine *u)
 {
-	const struct gg_passed *passed = passed_at(u, u->current.position);
+	bool passed = has_passed(u, u->current.position);
 	gg_collect_close_round(u);
-	if (passed && !passed->done)
+	if (passed && gg_slot_ahead(u, u->current.position))
 		return 0; /* it is under way, before the others */
 	if (!passed && u->selection.events) {
 		struct gg_slot *s = gg_slot_free(u);

@@ -126,7 +126,7 @@ struct gg_host {
 	char names[20000][12];
 	char last[400000];
 	size_t last_len;
-	size_t count, bytes, urgent;
+	size_t count, bytes, largest, urgent;
 	uint64_t waiting[64]; /* ids not acknowledged */
 	unsigned waiting_count;
 };
@@ -175,6 +175,7 @@ static int peer_send(void *self, const struct gg_parcel *p)
 	h->last_len = p->payload.len;
 	h->ids[h->count++] = p->id;
 	h->bytes += p->payload.len;
+	h->largest = gg_max_size(h->largest, p->payload.len);
 	h->urgent += p->urgent;
 	if (h->silent)
 		h->waiting[h->waiting_count++] = p->id;

@@ -100,6 +100,9 @@ void gg_uplinks_follow(void *arg, const struct gg_record *r)
 	pthread_mutex_lock(&all->lock);
 	item.from = all->last_next;
 	all->last_next = r->next;
+	item.event_before = all->last_event;
+	if (r->kind == GG_RECORD_EVENT)
+		all->last_event = r->position;
 	/* Events find room where batches don't: they may go before the others. */
 	bool event = r->kind == GG_RECORD_EVENT;
 	size_t most = event ? GG_FEED_ITEMS : GG_FEED_ITEMS - FOR_EVENTS;
@@ -132,6 +135,7 @@ struct gg_uplinks *gg_uplinks_new(
 	all->source = *source;
 	all->memory = *memory;
 	all->last_next = source->end(source->arg);
+	all->last_event = UINT64_MAX;
 	pthread_mutex_init(&all->lock, NULL);
 	return all;
 }

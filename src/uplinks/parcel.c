@@ -19,6 +19,14 @@ struct gg_slot *gg_slot_open_of(struct gg_uplink_engine *u, uint32_t device)
 	return NULL;
 }
 
+uint64_t gg_slot_limit(const struct gg_uplink_engine *u)
+{
+	uint64_t limit = u->common.parcel_size, share = u->common.rate / 4;
+	if (!share || share > limit)
+		return limit;
+	return share > GG_PARCEL_LEAST ? share : GG_PARCEL_LEAST;
+}
+
 static void prepare(struct gg_uplink_engine *u, struct gg_slot *s, uint64_t id, struct gg_round *round)
 {
 	s->parcel = (struct gg_parcel){.id = id};
@@ -51,9 +59,6 @@ void gg_slot_finish(struct gg_uplink_engine *u, struct gg_slot *s)
 	s->state = GG_PARCEL_FREE;
 	if (s->round)
 		s->round->left--;
-	for (size_t i = 0; !s->round && i < GG_PASSED; i++)
-		if (u->passed[i].position == s->parcel.id)
-			u->passed[i].done = true;
 	if (s->buf.cap > 2 * u->common.parcel_size)
 		gg_buf_done(&s->buf);
 }
@@ -118,6 +123,27 @@ int gg_slot_event(
 	if (rc < 0 && round)
 		round->left--;
 	return rc;
+}
+
+static bool is_ahead(const struct gg_slot *s)
+{
+	return !s->round && (s->state == GG_PARCEL_QUEUED || s->state == GG_PARCEL_SENT);
+}
+
+struct gg_slot *gg_slot_ahead(struct gg_uplink_engine *u, uint64_t position)
+{
+	for (size_t i = 0; i < GG_PARCELS; i++)
+		if (is_ahead(&u->slots[i]) && u->slots[i].parcel.id == position)
+			return &u->slots[i];
+	return NULL;
+}
+
+size_t gg_slot_ahead_count(const struct gg_uplink_engine *u)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < GG_PARCELS; i++)
+		n += is_ahead(&u->slots[i]);
+	return n;
 }
 
 struct gg_slot *gg_slot_next(struct gg_uplink_engine *u)

@@ -15,9 +15,11 @@ enum {
 	GG_PARCELS = 160,     /* open, queued and under way, per uplink */
 	GG_OPEN_DEVICES = 32, /* in one round */
 	GG_ROUNDS = 64,
-	GG_PASSED = 64,        /* events that went before the backlog */
+	GG_AHEAD = 64,         /* events that are under way before the backlog */
+	GG_PASSED = 64,        /* unbroken rows of events that went before the backlog */
 	GG_QUEUED_PARCELS = 4, /* that may wait beyond the window before reading stops */
 	GG_FEED_BYTES = 16 << 20,
+	GG_PARCEL_LEAST = 1 << 10, /* bytes at which a parcel is closed, however low the cap */
 	GG_PARCEL_SLACK = 1 << 20, /* what the last sample may add to a parcel */
 };
 
@@ -52,6 +54,7 @@ struct gg_item {
 	enum gg_record_kind kind;
 	uint64_t from; /* behind the record of interest before it: nothing of interest lies between */
 	uint64_t position, next;
+	uint64_t event_before;  /* position of the event before it; only of what comes from the feed */
 	struct gg_batch *batch; /* a reference */
 	char *bytes;            /* an event's, owned */
 	size_t len;
@@ -76,6 +79,7 @@ struct gg_uplinks {
 	bool posted;
 	bool gap;           /* something did not fit: read the journal */
 	uint64_t last_next; /* behind the last record of interest */
+	uint64_t last_event;
 };
 
 /* ---- parcels and rounds: parcel.c, round.c ---- */
@@ -100,9 +104,9 @@ struct gg_slot {
 	bool retried;
 };
 
+/* All events from one position to another have gone before the backlog, or are about to. */
 struct gg_passed {
-	uint64_t position; /* 0 = free */
-	bool done;
+	uint64_t first, last;
 };
 
 struct gg_uplink_engine {
@@ -144,7 +148,8 @@ struct gg_uplink_engine {
 	unsigned open, queued, sent;
 	struct gg_round rounds[GG_ROUNDS];
 	unsigned round_first, round_count;
-	struct gg_passed passed[GG_PASSED];
+	struct gg_passed passed[GG_PASSED]; /* in the order of the journal */
+	size_t passed_count;
 	/* cursor */
 	uint64_t cursor, saved;
 	/* numbers */
@@ -174,6 +179,9 @@ void gg_collect_done(struct gg_uplink_engine *u);
 /* parcel.c */
 struct gg_slot *gg_slot_free(struct gg_uplink_engine *u);
 struct gg_slot *gg_slot_open_of(struct gg_uplink_engine *u, uint32_t device);
+/* At how many bytes a parcel is closed: parcel_size, and under a cap no more than a quarter of a second of
+ * it, so that an event does not wait behind much on the wire. */
+uint64_t gg_slot_limit(const struct gg_uplink_engine *u);
 void gg_slot_begin(
 	struct gg_uplink_engine *u, struct gg_slot *s, uint64_t id, uint32_t device, struct gg_round *round);
 /* Ends, compresses and queues an open one, or forgets it when it holds nothing or could not be written. */
@@ -181,6 +189,9 @@ void gg_slot_close(struct gg_uplink_engine *u, struct gg_slot *s);
 /* An event as a parcel of its own, queued. Errors: -EINVAL, -E2BIG, -ENOMEM; it is free again then. */
 int gg_slot_event(
 	struct gg_uplink_engine *u, struct gg_slot *s, const struct gg_item *item, struct gg_round *round);
+/* The event that is under way before the backlog: NULL = it is not, or no longer. */
+struct gg_slot *gg_slot_ahead(struct gg_uplink_engine *u, uint64_t position);
+size_t gg_slot_ahead_count(const struct gg_uplink_engine *u);
 /* The next to be sent: events that go first, then in order. NULL = none. */
 struct gg_slot *gg_slot_next(struct gg_uplink_engine *u);
 /* It is over, one way or the other. */

@@ -32,9 +32,12 @@ void gg_round_settle(struct gg_uplink_engine *u)
 		u->round_count--;
 	}
 	u->cursor = u->round_count ? u->rounds[u->round_first].start : u->read;
-	for (size_t i = 0; i < GG_PASSED; i++)
-		if (u->passed[i].position && u->passed[i].done && u->passed[i].position < u->read)
-			u->passed[i].position = 0;
+	size_t over = 0;
+	while (over < u->passed_count && u->passed[over].last < u->read)
+		over++;
+	u->passed_count -= over;
+	if (over)
+		memmove(u->passed, u->passed + over, u->passed_count * sizeof *u->passed);
 }
 
 void gg_cursor_save(struct gg_uplink_engine *u)

@@ -16,6 +16,7 @@ class Peer:
     def __init__(self, port, units=(1,), tls=None, identity=None):
         """tls: an ssl.SSLContext; identity: a ModbusDeviceIdentification."""
         self.port, self.tls, self.identity = port, tls, identity
+        self.asked = []  # (function, address, count) of each request
         self.units = {u: ModbusDeviceContext(
             co=ModbusSequentialDataBlock(1, [False] * SIZE), di=ModbusSequentialDataBlock(1, [False] * SIZE),
             hr=ModbusSequentialDataBlock(1, [0] * SIZE), ir=ModbusSequentialDataBlock(1, [0] * SIZE)) for u in units}
@@ -32,9 +33,15 @@ class Peer:
         self.loop.run_until_complete(self.serve())
         self.loop.close()
 
+    def note(self, sending, pdu):
+        if not sending:
+            self.asked.append((pdu.function_code, pdu.address, pdu.count))
+        return pdu
+
     async def serve(self):
         self.ended = asyncio.Event()
-        more = {"identity": self.identity, "address": ("127.0.0.1", self.port), "ignore_missing_devices": True}
+        more = {"identity": self.identity, "address": ("127.0.0.1", self.port), "ignore_missing_devices": True,
+                "trace_pdu": self.note}
         context = ModbusServerContext(devices=self.units, single=False)
         if self.tls:  # as the standard has it: the TCP frame, header and all, inside TLS
             server = ModbusTlsServer(context, framer=FramerType.SOCKET, sslctx=self.tls, **more)

@@ -16,7 +16,7 @@ import unittest
 
 FILE_TIMEOUT_S = 900
 LONGEST_FIRST = ["test_uplink_faults", "test_hostile", "test_faults", "test_disk_faults", "test_cli", "test_kill",
-                 "test_mqtt_five", "test_mqtt_hostile", "test_mqtt_access", "test_uplink", "test_demo", "test_rules",
+                 "test_mqtt_five", "test_uplink_backlog", "test_mqtt_hostile", "test_mqtt_access", "test_uplink", "test_demo", "test_rules",
                  "test_mqtt_features", "test_mqtt_conformance_connect", "test_api", "test_http"]
 
 

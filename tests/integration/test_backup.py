@@ -1,11 +1,14 @@
 """Backup and restore of the real gateway under load: what had been acknowledged when the backup began is there when a
 gateway starts from it, what comes later is there without a gap, and nothing that is damaged is restored."""
 import contextlib
+import hashlib
+import io
 import json
 import os
 import sqlite3
 import stat
 import subprocess
+import tarfile
 import threading
 import unittest
 
@@ -211,6 +214,55 @@ class Backup(unittest.TestCase):
         with open(os.path.join(folder, "backup.json"), "w", encoding="ascii") as f:
             f.write('{"format":99,"version":"9.0"}')
         self.assertIn("9.0", self.refused(archive("backup.json")))
+
+    def test_what_an_archive_says_cannot_command_the_terminal(self):
+        def archive(*files):
+            out = io.BytesIO()
+            with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+                for name, text in files:
+                    info = tarfile.TarInfo(name)
+                    info.size = len(text)
+                    tar.addfile(info, io.BytesIO(text))
+            return subprocess.run(["zstd", "-qc"], input=out.getvalue(), check=True, capture_output=True).stdout
+
+        def sums(*files):
+            return "SHA256SUMS", "".join(f"{hashlib.sha256(text).hexdigest()}  {name}\n" for name, text in files).encode()
+        about = ("backup.json", b'{"format":1,"site":"\\u001b[2Jhall\\n"}')
+        for name, shown in (("journal/\x1b[2J", r"journal/\x1b[2J"), ("revisions/a\nb", r"revisions/a\x0ab"),
+                            ("wörd", r"w\xc3\xb6rd")):
+            evil = (name, b"x")
+            said = self.refused(archive(about, evil, sums(about, evil)))
+            self.assertIn(f'does not belong there: "{shown}"', said)
+        said = self.refused(archive(("backup.json", b'{"format":9,"version":"\\u001b]0;x\\u0007"}')))
+        self.assertIn(r'"\x1b]0;x\x07"', said)
+        with open(self.file, "wb") as f:
+            f.write(archive(about, sums(about)))
+        said = self.cli("restore", self.file, "--data", os.path.join(self.gateway.folder, "clean"))
+        self.assertIn("hall", said)
+        self.assertNotIn("\x1b", said)
+
+    @unittest.skipUnless(os.geteuid() == 0, "mounting a small file system needs root")
+    def test_a_backup_that_does_not_fit_is_refused_before_anything_is_written(self):
+        self.back_up()
+        folder = os.path.join(self.gateway.folder, "small")
+        os.mkdir(folder)
+        for options, said in (("size=64k", "MiB free, the backup needs"), ("nr_inodes=4", "more files (inodes)")):
+            if subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", folder], check=False).returncode:
+                self.skipTest("mounting a file system is not permitted here")
+            try:
+                for place in (folder, os.path.join(folder, "not", "there", "yet")):
+                    answer = self.cli("restore", self.file, "--data", place, status=1)
+                    self.assertIn(said, answer)
+                    self.assertIn("nothing was written", answer)
+                self.assertEqual(os.listdir(folder), [])
+            finally:
+                subprocess.run(["umount", "-l", folder], check=True)
+
+    def test_a_revision_with_a_name_that_cannot_be_told_does_not_spoil_the_backup(self):
+        with open(os.path.join(self.gateway.data, "revisions", "a\nb"), "w", encoding="ascii") as f:
+            f.write("x")
+        self.back_up()
+        self.restored()
 
     def made(self, role):
         return self.gateway.api("POST", "/api/v1/tokens", {"role": role, "title": role})[1]["token"]

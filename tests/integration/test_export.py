@@ -1,6 +1,7 @@
 """What comes out of the history as CSV, JSON lines and Parquet, of a gateway at work and of its folder: other people's
 readers must read it. And queries whose rows come without end."""
 import csv
+import http.client
 import io
 import json
 import os
@@ -21,6 +22,7 @@ CONFIG = {
     "pipelines": {"c": {"select": ["mill/heat"], "stages": [{"normalise": {"unit": "°C"}}]}},
 }
 ROWS = 3000
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT i FROM n"
 BIG = 12345
 
 
@@ -150,7 +152,7 @@ class Export(unittest.TestCase):
             self.assertLess(self.gateway.rss_mib() - before, 24)
 
     def test_a_reader_that_leaves_ends_the_work(self):
-        endless = ("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT i FROM n")
+        endless = ENDLESS
         for _ in range(6):  # more than there may be at once
             with subprocess.Popen([BINARY, "query", "--csv", endless, "--data", self.gateway.data],
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as p:
@@ -162,8 +164,38 @@ class Export(unittest.TestCase):
         wait_until(lambda: run("query", "--csv", "SELECT 1 AS one", "--data", self.gateway.data).stdout == "one\n1\n",
                    20, "a free place")
 
+    def caller(self, role, title):
+        return self.gateway.api("POST", "/api/v1/tokens", {"role": role, "title": title})[1]["token"]
+
+    def begin_to_read(self, token):
+        """A long answer of which only the beginning is read, and its status."""
+        c = http.client.HTTPConnection("127.0.0.1", self.gateway.http_port, timeout=20)
+        self.addCleanup(c.close)
+        c.request("POST", "/api/v1/query?format=csv", json.dumps({"sql": ENDLESS}),
+                  {"Authorization": f"Bearer {token}", "Content-Type": "application/json"})
+        answer = c.getresponse()
+        text = answer.readline()
+        return c, answer.status, text.decode()
+
+    def test_slow_readers_leave_room_for_others(self):
+        one, two, chief = self.caller("viewer", "one"), self.caller("viewer", "two"), self.caller("administrator", "chief")
+        slow = [self.begin_to_read(one)[0] for _ in range(2)]
+        _, status, text = self.begin_to_read(one)
+        self.assertEqual(status, 429)
+        self.assertIn("2 long answers to you are under way", text)
+        third, status, text = self.begin_to_read(two)
+        self.assertEqual((status, text), (200, "i\n"))
+        _, status, text = self.begin_to_read(two)
+        self.assertEqual(status, 503)
+        self.assertIn("other long answers", text)
+        self.assertEqual(self.begin_to_read(chief)[1:], (200, "i\n"))  # a place is kept for administrators
+        self.assertEqual(self.begin_to_read(chief)[1], 503)
+        for c in (*slow, third):
+            c.close()
+        wait_until(lambda: self.begin_to_read(one)[1] == 200, 20, "a free place")
+
     def test_the_gateway_ends_while_somebody_reads(self):
-        endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT i FROM n"
+        endless = ENDLESS
         with subprocess.Popen([BINARY, "query", "--csv", endless, "--data", self.gateway.data],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as p:
             p.stdout.readline()

@@ -105,6 +105,44 @@ class Modbus(unittest.TestCase):
         self.assertIn("address", str(self.last("m/none")))
         self.assertEqual(self.gateway.events("device-lost"), [])
 
+    def asked_until(self, name):
+        """What was asked of the device from its first request on until that signal has a value of this run."""
+        wait_until(lambda: self.last(name).get("quality") == "good", what=lambda: self.last(name))
+        return [(address, count) for function, address, count in list(self.peer.asked) if function == 3]
+
+    def test_what_was_learnt_of_a_device_outlives_a_restart(self):
+        # The device has 0 to 199, and 12 of the others are asked for.
+        signals = {f"r{i}": {"address": f"holding {i}"} for i in range(150, 212)}
+        self.begin({"m": driver(signals=signals, max_gap=8)})
+
+        def illegal_among_others(asked):
+            return [(address, count) for address, count in asked if address + count > 200 and count > 1]
+        self.assertTrue(illegal_among_others(self.asked_until("m/r150")), "it is found out first")
+        wait_until(lambda: "12 of its signals" in str(self.gateway.events("address-refused")), 10, self.gateway.log)
+        kept = self.gateway.metric("ganglion_driver_kept_total")
+        wait_until(lambda: self.gateway.metric("ganglion_driver_kept_total") >= 1, 10, f"a record is kept, {kept}")
+        for end in (self.gateway.stop, self.gateway.kill):
+            end()
+            self.peer.asked.clear()
+            self.gateway.start()
+            asked = self.asked_until("m/r199")
+            self.assertEqual(illegal_among_others(asked), [])
+            # Asked once, alone: each has a value, and a device that knows them by now is found out.
+            wait_until(lambda: all(self.last(f"m/r{i}").get("quality") == "bad" for i in range(200, 212)), 10,
+                       lambda: self.last("m/r211"))
+            time.sleep(0.5)  # ten polls
+            alone = [address for function, address, count in list(self.peer.asked) if address >= 200]
+            self.assertEqual(sorted(set(alone)), list(range(200, 212)))
+            self.assertLessEqual(len(alone), 24, "once more where a minute begins, and not with each poll")
+            self.assertEqual(illegal_among_others([(a, n) for function, a, n in list(self.peer.asked)]), [])
+        self.assertEqual(len(self.gateway.events("address-refused")), 1)
+        # With one signal less it is another configuration: what was learnt is not taken over.
+        self.gateway.stop()
+        self.peer.asked.clear()
+        del self.gateway.config["drivers"]["m"]["signals"]["r160"]
+        self.gateway.start()
+        self.assertTrue(illegal_among_others(self.asked_until("m/r150")))
+
     def polls(self, name, seconds):
         """How often a signal was read in that time."""
         value, count, end = [None], 0, time.monotonic() + seconds

@@ -162,11 +162,14 @@ class Proxy(Base):
         struct.pack(">HH", 56324, 1883)
 
     def speak(self, header, port, context=None):
-        """Type and reason of the answer to CONNECT without a name."""
+        """Type and reason of the answer to CONNECT without a name; None: the connection ends."""
         with contextlib.closing(socket.create_connection(("127.0.0.1", port), 10)) as s:
             s.sendall(header)
-            if context:
-                s = context.wrap_socket(s, server_hostname="localhost")
+            try:
+                if context:
+                    s = context.wrap_socket(s, server_hostname="localhost")
+            except OSError:
+                return None
             s.sendall(b"\x10\x0d\0\4MQTT\5\2\0\0\0\0\0")
             try:
                 answer = s.recv(4)
@@ -202,6 +205,11 @@ class Proxy(Base):
         local = b"PROXY TCP4 127.0.0.1 127.0.0.1 56324 1883\r\n"
         self.assertEqual(self.speak(local, gateway.mqtt_port), (0x20, 0))
         self.assertIsNone(self.speak(b"", gateway.mqtt_port), "a proxy must say for whom it speaks")
+        gateway.wait_log(f'{gateway.mqtt_port}: the proxy does not say for whom it speaks (PROXY protocol) peer="127.0.0.1:')
+        gateway.wait_log("byte 0: expected a header of the PROXY protocol, got 10 0d 00 04")
+        self.assertIsNone(self.speak(b"", gateway.tls_port, ssl.create_default_context(cafile=tls.ca)),
+                          "nor below TLS")
+        gateway.wait_log("byte 0: expected a header of the PROXY protocol, got 16 03 01")
         self.assertEqual(self.speak(b"", gateway.other_port), (0x20, 0))
         self.assertIsNone(self.speak(self.V1, gateway.other_port), "who is no proxy is not believed")
 

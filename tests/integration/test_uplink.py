@@ -18,11 +18,12 @@ ROWS = 3000
 
 
 class Collector:
-    """A subscriber with a session that outlives the broker; comes back until it is stopped. Remembers all messages."""
+    """A subscriber with a session that outlives the broker; comes back until it is stopped. Remembers all messages,
+    in a list or in what the caller gives for it."""
 
-    def __init__(self, broker, topic="ganglion/#"):
+    def __init__(self, broker, topic="ganglion/#", messages=None):
         self.broker, self.topic = broker, topic
-        self.messages, self.stopping = [], threading.Event()
+        self.messages, self.stopping = [] if messages is None else messages, threading.Event()
         self.client = None
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.ready = threading.Event()

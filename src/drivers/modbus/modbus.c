@@ -13,6 +13,7 @@
 #include "drivers/modbus/modbus.h"
 
 #include "base/log.h"
+#include "drivers/modbus/modbus_memory.h"
 #include "ganglion/driver.h"
 
 /* ---- what the engine needs of the core ---- */
@@ -64,7 +65,16 @@ static void refused(void *arg, uint32_t device, uint32_t count, const char *text
 		.signal = GG_NONE});
 }
 
+static int keep(void *arg, const struct gg_modbus_device *d)
+{
+	struct gg_modbus *m = arg;
+	struct gg_buf record GG_CLEANUP(gg_buf_done) = GG_BUF(1 << 20);
+	int r = gg_modbus_memory_write(d, gg_str(m->config.connect), &record);
+	return r < 0 ? r : gg_host_keep(m->host, record.p, record.len, NULL);
+}
+
 static const struct gg_modbus_ops core_ops = {
+	.keep = keep,
 	.property = property,
 	.refused = refused,
 	.submit_take = submit_take,
@@ -256,8 +266,10 @@ static void close_instance(void *self)
 	struct gg_modbus *m = self;
 	if (!m->line.loop)
 		return;
-	for (size_t i = 0; i < m->unit_count; i++)
+	for (size_t i = 0; i < m->unit_count; i++) {
+		gg_modbus_device_keep(&m->units[i]->device);
 		gg_modbus_device_close(&m->units[i]->device);
+	}
 	gg_modbus_line_close(&m->line);
 }
 
@@ -288,9 +300,42 @@ static void resume(void *self)
 		gg_modbus_device_resume(&m->units[i]->device);
 }
 
+/* ---- what was learnt before the start: modbus_memory.h ---- */
+
+static void kept(void *self, struct gg_str record)
+{
+	struct gg_modbus *m = self;
+	struct gg_str name = gg_modbus_memory_name(record);
+	for (size_t i = 0; i < m->unit_count; i++)
+		if (gg_str_is(name, m->units[i]->device.o.name))
+			(void)gg_modbus_memory_read(&m->units[i]->device, gg_str(m->config.connect), record);
+}
+
+static bool has_learnt(const struct gg_modbus_device *d)
+{
+	bool learnt = d->no_single_write || d->no_mask_write;
+	for (uint32_t g = 0; g < d->group_count && !learnt; g++) {
+		const struct gg_modbus_plan *p = &d->groups[g].plan;
+		learnt = p->lengths[0].refused || p->lengths[1].refused;
+		for (uint32_t i = 0; i < p->item_count && !learnt; i++)
+			learnt = p->items[i].refused || p->items[i].barrier;
+	}
+	return learnt;
+}
+
+static void compact(void *self)
+{
+	struct gg_modbus *m = self;
+	for (size_t i = 0; i < m->unit_count; i++)
+		if (has_learnt(&m->units[i]->device))
+			(void)keep(m, &m->units[i]->device);
+}
+
 static const struct gg_driver_ops ops = {
 	.write = write_signal,
 	.resume = resume,
+	.kept = kept,
+	.compact = compact,
 };
 
 const struct gg_component gg_driver_modbus = {

@@ -297,6 +297,13 @@ void gg_modbus_device_inherit(struct gg_modbus_device *d, const struct gg_modbus
 			if (d->groups[i].period_ns == from->groups[k].period_ns)
 				gg_modbus_plan_inherit(&d->groups[i].plan, &from->groups[k].plan);
 	d->refused = from->refused;
+	d->unkept = true; /* it has another layout now */
+}
+
+void gg_modbus_device_keep(struct gg_modbus_device *d)
+{
+	if (d->unkept && d->ops && d->ops->keep)
+		d->unkept = d->ops->keep(d->arg, d) != 0;
 }
 
 void gg_modbus_device_close(struct gg_modbus_device *d)

@@ -18,6 +18,8 @@
 #include "drivers/modbus/modbus_signal.h"
 #include "ganglion/host.h"
 
+struct gg_modbus_device;
+
 /* What the engine needs of the core. */
 struct gg_modbus_ops {
 	int (*submit_take)(void *arg, struct gg_batch *b);
@@ -27,6 +29,8 @@ struct gg_modbus_ops {
 	void (*property)(void *arg, uint32_t device, const char *name, const char *value);
 	/* So many of its signals have an address it refuses; 0: none any more. text names some. */
 	void (*refused)(void *arg, uint32_t device, uint32_t count, const char *text);
+	/* Something was learnt of it that is worth keeping (modbus_memory.h). Optional. Errors: try again. */
+	int (*keep)(void *arg, const struct gg_modbus_device *d);
 };
 
 struct gg_modbus_group {
@@ -41,6 +45,7 @@ struct gg_modbus_group {
 	bool relearn; /* a range was refused: the plan changes when nothing is under way */
 	bool learnt;  /* it has changed in this poll */
 	bool untold;  /* the device is lost, and the core does not know it yet */
+	bool polled;  /* once, since the start */
 };
 
 struct gg_modbus_read {
@@ -93,6 +98,7 @@ struct gg_modbus_device {
 	uint32_t refused; /* signals, as was told */
 	unsigned write_count;
 	bool no_single_write, no_mask_write; /* learnt: functions 6 and 22 are unknown to it */
+	bool unkept;                         /* something was learnt since it was kept */
 };
 
 /* Makes the groups. signals and their strings stay the caller's and outlive the device. Errors: -ENOMEM,
@@ -108,6 +114,8 @@ void gg_modbus_device_line(struct gg_modbus_device *d, bool up, const char *reas
 void gg_modbus_device_resume(struct gg_modbus_device *d);
 /* Before it begins: what another device of the same name has learnt on this line, which it is to replace. */
 void gg_modbus_device_inherit(struct gg_modbus_device *d, const struct gg_modbus_device *from);
+/* Keeps what was learnt, if something was. */
+void gg_modbus_device_keep(struct gg_modbus_device *d);
 /* Stops timers; after it the line is closed, or told to orphan its jobs, and then the device freed. */
 void gg_modbus_device_close(struct gg_modbus_device *d);
 void gg_modbus_device_done(struct gg_modbus_device *d);

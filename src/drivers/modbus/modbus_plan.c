@@ -280,6 +280,11 @@ bool gg_modbus_plan_settle(struct gg_modbus_plan *p)
 	return changed && build(p) == 0;
 }
 
+int gg_modbus_plan_rebuild(struct gg_modbus_plan *p)
+{
+	return build(p);
+}
+
 void gg_modbus_plan_inherit(struct gg_modbus_plan *p, const struct gg_modbus_plan *from)
 {
 	memcpy(p->lengths, from->lengths, sizeof p->lengths);

@@ -84,6 +84,8 @@ static inline bool gg_modbus_plan_unsettled(const struct gg_modbus_plan *p)
 	return (p->lengths[0].refused && p->lengths[0].taken != p->lengths[0].settled) ||
 	       (p->lengths[1].refused && p->lengths[1].taken != p->lengths[1].settled);
 }
+/* Builds the ranges anew from what the items and lengths say. Errors: -ENOMEM; they stay as they are then. */
+int gg_modbus_plan_rebuild(struct gg_modbus_plan *p);
 /* Takes over what another plan of the device has learnt: of the same items, and of lengths. */
 void gg_modbus_plan_inherit(struct gg_modbus_plan *p, const struct gg_modbus_plan *from);
 uint32_t gg_modbus_plan_refused(const struct gg_modbus_plan *p);

@@ -6,7 +6,7 @@
  * with the finer ranges, so that one wrong address costs the other signals nothing but a moment.
  *
  * A device that has refused an item may know it later (a module was plugged in): it is asked again once a
- * minute.
+ * minute, that item alone.
  */
 #include "drivers/modbus/modbus_device.h"
 
@@ -167,8 +167,12 @@ static void settle(struct gg_modbus_group *g)
 static bool finish(struct gg_modbus_group *g)
 {
 	struct gg_modbus_device *d = g->device;
-	if (g->learnt || gg_modbus_plan_unsettled(&g->plan))
+	if (g->learnt || gg_modbus_plan_unsettled(&g->plan)) {
 		settle(g);
+		d->unkept = true;
+	} else {
+		gg_modbus_device_keep(d); /* once it has been quiet for a poll */
+	}
 	g->learnt = false;
 	struct gg_batch *b = GG_TAKE(g->batch);
 	if (b->count == 0) {
@@ -279,7 +283,9 @@ void gg_modbus_poll_start(struct gg_modbus_group *g)
 	}
 	if (!open_batch(g))
 		return;
-	bool ask_again = refused_asked_again(g);
+	/* Also in the first: what is only remembered has no value yet, and may be wrong by now. */
+	bool ask_again = refused_asked_again(g) || !g->polled;
+	g->polled = true;
 	for (uint32_t n = 0; n < g->plan.item_count; n++)
 		g->plan.items[n].done = g->plan.items[n].refused && !ask_again;
 	gg_count(d->line->stats.polls, 1);

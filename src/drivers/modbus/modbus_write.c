@@ -115,14 +115,14 @@ static bool try_other(struct gg_modbus_write *m)
 	if (m->step != STEP_WRITE)
 		return false;
 	if (function == GG_MODBUS_MASK_WRITE && !d->no_mask_write) {
-		d->no_mask_write = true;
+		d->no_mask_write = d->unkept = true;
 		read_words(m, STEP_READ_FIRST);
 		return true;
 	}
 	if (function == GG_MODBUS_WRITE_REGISTER && !d->no_single_write) {
 		uint8_t words[2];
 		memcpy(words, m->wire, sizeof words);
-		d->no_single_write = true;
+		d->no_single_write = d->unkept = true;
 		write_words(m, words);
 		return true;
 	}
