@@ -40,6 +40,8 @@ set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 # libcurl is loaded when it is needed, so shlibdeps does not see it.
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "adduser, ca-certificates, libcurl4")
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "systemd")
+# For `encryption: { tpm: ... }`, loaded when it is needed, too.
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS "libtss2-esys-3.0.2-0, libtss2-tctildr0, libtss2-tcti-device0")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${CMAKE_SOURCE_DIR}/packaging/conffiles ${CMAKE_SOURCE_DIR}/packaging/postinst
 	${CMAKE_SOURCE_DIR}/packaging/prerm ${CMAKE_SOURCE_DIR}/packaging/postrm)

@@ -7,6 +7,7 @@ pkg_check_modules(OPENSSL REQUIRED IMPORTED_TARGET openssl)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(LUA REQUIRED IMPORTED_TARGET lua5.4)
 pkg_check_modules(CURL REQUIRED libcurl) # its headers only: src/net/curl.c loads it when needed
+pkg_check_modules(TSS2 REQUIRED tss2-esys tss2-mu tss2-tctildr) # headers only: src/security/tpm_library.c
 find_library(UDUNITS_LIBRARY udunits2 REQUIRED)
 find_library(WSLAY_LIBRARY wslay REQUIRED)
 find_library(HTTP_PARSER_LIBRARY http_parser REQUIRED)

@@ -2,6 +2,8 @@
 #include "api/listen.h"
 #include "base/log.h"
 
+#include <openssl/crypto.h>
+
 enum { PORT = 8080, PORT_TLS = 8443 };
 
 static struct {
@@ -51,22 +53,28 @@ static int open_or_wait(
 static int make_tls(const struct gg_site_api_tls *c, struct gg_tls **ret_tls, struct gg_error *e)
 {
 	char certificate[4200], key[4200];
+	struct gg_buf key_text = GG_BUF(128 << 10);
 	struct gg_tls_options o = {.certificate = c->certificate,
 		.key = c->key,
 		.ca = c->client_ca,
 		.verify = c->client_ca != NULL,
 		.optional = true,
 		.alpn = "http/1.1"};
+	int rc = 0;
 	if (!o.certificate) {
 		snprintf(certificate, sizeof certificate, "%s/api-certificate.pem", here.l.data_dir);
 		snprintf(key, sizeof key, "%s/api-key.pem", here.l.data_dir);
-		int rc = gg_api_certificate_make(certificate, key, e);
-		if (rc < 0)
-			return rc;
+		rc = gg_api_certificate_make(certificate, key, &key_text, e);
 		o.certificate = certificate;
 		o.key = key;
+		o.key_text = gg_buf_view(&key_text);
 	}
-	return gg_tls_server_new(&o, ret_tls, e);
+	if (rc == 0)
+		rc = gg_tls_server_new(&o, ret_tls, e);
+	if (key_text.p)
+		OPENSSL_cleanse(key_text.p, key_text.cap);
+	gg_buf_done(&key_text);
+	return rc;
 }
 
 static int start_plain(bool fresh, char *address, size_t size, struct gg_error *e)

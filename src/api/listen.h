@@ -10,6 +10,7 @@
 #ifndef GG_API_LISTEN_H
 #define GG_API_LISTEN_H
 
+#include "base/buf.h"
 #include "core/site.h"
 #include "net/http_server.h"
 
@@ -34,8 +35,10 @@ int gg_api_listen_prepare(const struct gg_site_api *fresh, struct gg_error *e);
 void gg_api_listen_done(bool applied);
 void gg_api_listen_stop(void);
 
-/* A self-signed certificate for this machine, made when the files are not there (certificate.c). */
-int gg_api_certificate_make(const char *certificate, const char *key, struct gg_error *e);
+/* A self-signed certificate for this machine, made when the files are not there (certificate.c); appends the
+ * private key. */
+int gg_api_certificate_make(
+	const char *certificate, const char *key_file, struct gg_buf *ret_key, struct gg_error *e);
 /* The unix socket (local_socket.c). */
 int gg_api_socket_open(
 	struct gg_loop *loop, const char *data_dir, struct gg_http_server *server, struct gg_error *e);

@@ -101,5 +101,6 @@ int gg_cmd_query(const struct gg_args *args);
 int gg_cmd_replay(const struct gg_args *args);
 int gg_cmd_restore(const struct gg_args *args);
 int gg_cmd_signal(const struct gg_args *args);
+int gg_cmd_vault(const struct gg_args *args);
 
 #endif

@@ -3,6 +3,7 @@
  * folder. */
 #include "app/client.h"
 #include "app/output.h"
+#include "app/unseal.h"
 #include "base/clock.h"
 #include "gateway/backup.h"
 
@@ -56,10 +57,28 @@ static int from_folder(const struct gg_args *args, const char *data, const struc
 			.cancelled = gg_cli_interruptible(),
 			.progress = progress,
 			.arg = (void *)(uintptr_t)args};
-		rc = gg_backup_write(&b, sink, &e) < 0 ? gg_cli_failed(args, "%s", e.text) : 0;
+		rc = gg_cli_unseal(args, data);
+		if (rc == 0)
+			rc = gg_backup_write(&b, sink, &e) < 0 ? gg_cli_failed(args, "%s", e.text) : 0;
 	}
 	close(lock);
 	return rc;
+}
+
+/* Elsewhere a TPM's slot opens nothing: better to hear of it now than when the machine is gone. */
+static void warn(const char *data)
+{
+	static struct gg_slots s;
+	bool elsewhere = false;
+	if (gg_vault_slots(data, &s, NULL) < 0)
+		return;
+	for (size_t i = 0; i < s.count; i++)
+		elsewhere |= s.items[i].kind != GG_SLOT_TPM;
+	fprintf(stderr, elsewhere ? "it is sealed as the folder is: keep the key file, passphrase or "
+				    "recovery key at hand, too\n"
+				  : "WARNING: only this machine's TPM opens this backup; run 'ganglion vault "
+				    "add-recovery' "
+				    "and make another\n");
 }
 
 static void tell(const struct gg_args *args, const struct gg_output *out)
@@ -96,6 +115,8 @@ int gg_cmd_backup(const struct gg_args *args)
 	}
 	if (rc == 0)
 		tell(args, &out);
+	if (rc == 0 && !args->quiet && !gg_arg(args, "gateway"))
+		warn(data);
 	gg_client_close(c);
 	return rc;
 }

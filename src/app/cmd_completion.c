@@ -19,7 +19,7 @@ static void each_verb(
 	bool may = true;
 	for (const char *p = c->usage; *p; p++) {
 		size_t n = 0;
-		while (islower((unsigned char)p[n]))
+		while (islower((unsigned char)p[n]) || (n && p[n] == '-' && islower((unsigned char)p[n + 1])))
 			n++;
 		if (may && n > 1 && (p[n] == ' ' || p[n] == ']' || !p[n]))
 			each(to, gg_str_n(p, n));

@@ -170,7 +170,8 @@ int gg_cmd_doctor(const struct gg_args *args)
 	gg_doctor_limits(d);
 	gg_doctor_data(d);
 	gg_doctor_disk(d);
-	gg_doctor_journal(d);
+	if (gg_doctor_vault(d))
+		gg_doctor_journal(d);
 	gg_doctor_ports(d);
 	gg_doctor_files(d);
 	gg_doctor_gateway(d);

@@ -3,6 +3,7 @@
  * the data folder. */
 #include "app/client.h"
 #include "app/output.h"
+#include "app/unseal.h"
 #include "app/when.h"
 #include "gateway/export.h"
 
@@ -97,7 +98,9 @@ int gg_cmd_export(const struct gg_args *args)
 			       ? 1
 			       : gg_cli_failed(
 					 args, "no data folder found; say with --data DIR where it lies");
-	rc = gg_output_open(&out, args, file, 0644);
+	rc = c ? 0 : gg_cli_unseal(args, data);
+	if (rc == 0)
+		rc = gg_output_open(&out, args, file, 0644);
 	gg_cli_interruptible();
 	if (rc == 0) {
 		out.doing = c ? "exported, MiB" : NULL;

@@ -8,6 +8,7 @@
 #include "app/output.h"
 #include "app/rows.h"
 #include "app/table.h"
+#include "app/unseal.h"
 #include "base/map.h"
 #include "gateway/query_text.h"
 #include "store/query.h"
@@ -315,7 +316,9 @@ int gg_cmd_query(const struct gg_args *args)
 		return 1;
 	if (!c && !data[0])
 		return gg_cli_failed(args, "no data folder found; say with --data DIR where it lies");
-	int rc = whole ? pour(args, c, data, limit) : show_rows(args, c, data, limit);
+	int rc = c ? 0 : gg_cli_unseal(args, data);
+	if (rc == 0)
+		rc = whole ? pour(args, c, data, limit) : show_rows(args, c, data, limit);
 	gg_client_close(c);
 	return rc;
 }

@@ -4,6 +4,7 @@
 #include "app/problems.h"
 #include "app/replay.h"
 #include "app/table.h"
+#include "app/unseal.h"
 #include "app/when.h"
 #include "base/log.h"
 #include "core/revisions.h"
@@ -499,9 +500,11 @@ int gg_cmd_replay(const struct gg_args *args)
 		return rc;
 	gg_log_setup(GG_ERROR, GG_LOG_TEXT, STDERR_FILENO);
 	gg_components_set(gg_all_components);
-	r.config = choose(args, data, name, sizeof name);
+	rc = gg_cli_unseal(args, data);
+	r.config = rc == 0 ? choose(args, data, name, sizeof name) : NULL;
 	if (!r.config)
 		return 1;
+	r.root = gg_cli_root();
 	if (gg_replay_run(&r, &e) < 0)
 		rc = gg_cli_failed(args, "%s", gg_error_format(&e, text, sizeof text));
 	else

@@ -8,6 +8,7 @@
 #include "app/table.h"
 #include "base/json.h"
 #include "gateway/backup.h"
+#include "security/vault.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -265,6 +266,20 @@ static void tell(const struct gg_args *args, const char *data, const struct gg_b
 	}
 }
 
+static void tell_sealed(const struct gg_args *args, const char *data)
+{
+	static struct gg_slots s;
+	struct gg_buf list GG_CLEANUP(gg_buf_done) = GG_BUF(400);
+	if (args->quiet || args->json || gg_vault_slots(data, &s, NULL) < 0)
+		return;
+	for (size_t i = 0; i < s.count; i++)
+		gg_buf_printf(&list, "%s%s", i ? ", " : "", gg_slot_kind_name(s.items[i].kind));
+	printf("it is sealed (%s); on another machine 'ganglion vault rewrap --data %s --config FILE' opens "
+	       "it with the\n"
+	       "recovery key, key file or passphrase, and makes it open as the configuration says\n",
+		gg_buf_text(&list), data);
+}
+
 static int restore(struct restore *r)
 {
 	struct gg_backup_about about = {0};
@@ -280,6 +295,7 @@ static int restore(struct restore *r)
 			touched ? "; what is in the folder is not whole, remove it"
 				: "; nothing was written");
 	tell(r->args, r->data, &about);
+	tell_sealed(r->args, r->data);
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The commands, in the order `ganglion help` lists them. */
 #include "app/client.h"
+#include "app/unseal.h"
 
 static const struct gg_flag detect_flags[] = {
 	{"out", GG_FLAG_TEXT, "DIR", "where the results go (made if missing)"}, {0}};
@@ -10,12 +11,13 @@ static const struct gg_flag run_flags[] = {
 	{"data", GG_FLAG_TEXT, "DIR", "where journal, history and catalog lie (default: ganglion-data)"},
 	{0}};
 
-static const struct gg_flag query_flags[] = {GG_CLIENT_FLAGS, {"csv", GG_FLAG_SWITCH, NULL, "print CSV"},
+static const struct gg_flag query_flags[] = {GG_CLIENT_FLAGS, GG_UNSEAL_FLAGS,
+	{"csv", GG_FLAG_SWITCH, NULL, "print CSV"},
 	{"plot", GG_FLAG_SWITCH, NULL, "draw a chart: rows with a time and numbers"},
 	{"limit", GG_FLAG_TEXT, "N", "at most so many rows (default: 10000; --csv, --json: all)"},
 	{"schema", GG_FLAG_SWITCH, NULL, "show tables, columns and functions"}, {0}};
 
-static const struct gg_flag export_flags[] = {GG_CLIENT_FLAGS,
+static const struct gg_flag export_flags[] = {GG_CLIENT_FLAGS, GG_UNSEAL_FLAGS,
 	{"select", GG_FLAG_TEXT, "PATTERN",
 		"signals, with commas between: 'boiler/*,mill/speed' (default: all)"},
 	{"from", GG_FLAG_TEXT, "TIME", "from then on (default: all there is)"},
@@ -23,7 +25,7 @@ static const struct gg_flag export_flags[] = {GG_CLIENT_FLAGS,
 	{"format", GG_FLAG_TEXT, "F", "csv, jsonl or parquet (default: as the file's name ends, or csv)"},
 	{"out", GG_FLAG_TEXT, "FILE", "where it goes (default: standard output)"}, {0}};
 
-static const struct gg_flag backup_flags[] = {GG_CLIENT_FLAGS, {0}};
+static const struct gg_flag backup_flags[] = {GG_CLIENT_FLAGS, GG_UNSEAL_FLAGS, {0}};
 
 static const struct gg_flag restore_flags[] = {
 	{"data", GG_FLAG_TEXT, "DIR", "the folder it goes into: empty, or not there yet"}, {0}};
@@ -61,20 +63,29 @@ static const struct gg_flag key_flags[] = {GG_CLIENT_FLAGS,
 	{"title", GG_FLAG_TEXT, "TEXT", "create: what it is for"},
 	{"expires", GG_FLAG_TEXT, "WHEN", "create: a time, or how long it lives, like 90d"}, {0}};
 
-static const struct gg_flag config_flags[] = {
-	GG_CLIENT_FLAGS, {"out", GG_FLAG_TEXT, "DIR", "reference: write all pages there"}, {0}};
+static const struct gg_flag config_flags[] = {GG_CLIENT_FLAGS, GG_UNSEAL_FLAGS,
+	{"out", GG_FLAG_TEXT, "DIR", "reference: write all pages there"}, {0}};
 
-static const struct gg_flag replay_flags[] = {GG_DATA_FLAG,
+static const struct gg_flag replay_flags[] = {GG_DATA_FLAG, GG_UNSEAL_FLAGS,
 	{"config", GG_FLAG_TEXT, "FILE", "the configuration to try (default: the one in force)"},
 	{"revision", GG_FLAG_TEXT, "N", "one that was in force, as 'ganglion config history' lists them"},
 	{"from", GG_FLAG_TEXT, "TIME", "compare from then on (default: all there is)"},
 	{"to", GG_FLAG_TEXT, "TIME", "compare until then (default: all there is)"},
 	{"check", GG_FLAG_SWITCH, NULL, "exit with 1 when anything differs"}, {0}};
 
-static const struct gg_flag doctor_flags[] = {GG_DATA_FLAG,
+static const struct gg_flag doctor_flags[] = {GG_DATA_FLAG, GG_UNSEAL_FLAGS,
 	{"config", GG_FLAG_TEXT, "FILE",
 		"the configuration (default: ganglion.yaml, here or in /etc/ganglion)"},
 	{0}};
+
+static const struct gg_flag vault_flags[] = {GG_DATA_FLAG, GG_UNSEAL_FLAGS,
+	{"config", GG_FLAG_TEXT, "FILE", "rewrap: the way that its 'encryption' names"},
+	{"new-key-file", GG_FLAG_TEXT, "FILE", "rewrap: by this file of 32 to 4096 random bytes"},
+	{"new-passphrase", GG_FLAG_SWITCH, NULL, "rewrap: by a passphrase (asked; on a pipe: a line)"},
+	{"new-passphrase-file", GG_FLAG_TEXT, "FILE", "rewrap: by the passphrase in this file's first line"},
+	{"new-tpm", GG_FLAG_TEXT, "TPM", "rewrap: by a TPM 2.0: auto, or device:/dev/tpmrm0"},
+	{"pcrs", GG_FLAG_TEXT, "N,N", "rewrap: registers that must stay as they are now: 7"},
+	{"keep", GG_FLAG_SWITCH, NULL, "rewrap: the old ways stay, too"}, {0}};
 
 #define TIMES "A TIME is 2026-03-01, 2026-03-01T12:00:00Z, now, today, yesterday, or how long ago: -1h, -2d."
 
@@ -254,10 +265,30 @@ const struct gg_command gg_commands[] = {
 			    "  ganglion key list",
 		.flags = key_flags,
 		.run = gg_cmd_key},
+	{.name = "vault",
+		.summary = "What opens a sealed data folder: show it, change it",
+		.usage = "[status | rewrap | add-recovery | remove SLOT]",
+		.details = "The data are sealed by one key, which lies in the folder wrapped, once in each "
+			   "slot: by a "
+			   "key file, a\npassphrase, the machine's TPM or a recovery key. rewrap adds a slot "
+			   "and then "
+			   "takes the old ones away;\nadd-recovery makes a key for the drawer and shows it "
+			   "once. The "
+			   "gateway may be at work.\nTo open what the configuration no longer opens, rewrap "
+			   "with the "
+			   "recovery key.",
+		.examples = "  ganglion vault --data /var/lib/ganglion\n"
+			    "  ganglion vault add-recovery --data /var/lib/ganglion\n"
+			    "  ganglion vault rewrap --new-tpm auto --pcrs 7\n"
+			    "  ganglion vault rewrap --config /etc/ganglion/ganglion.yaml --passphrase-file "
+			    "old.txt",
+		.flags = vault_flags,
+		.run = gg_cmd_vault},
 	{.name = "doctor",
 		.summary = "Find what is wrong with this box and its configuration",
 		.usage = "[--config FILE] [--data DIR]",
-		.details = "Looks at clock, limits, data folder, disk, journal, ports, files, certificates, "
+		.details = "Looks at clock, limits, data folder, its encryption, disk, journal, ports, "
+			   "files, certificates, "
 			   "and at "
 			   "what the\ngateway at work says of its devices; tells how to mend what it finds. "
 			   "Exit "

@@ -40,6 +40,8 @@ void gg_mend(struct gg_doctor *d, const char *format, ...) GG_PRINTF(2, 3);
 void gg_doctor_clock(struct gg_doctor *d);
 void gg_doctor_limits(struct gg_doctor *d);
 void gg_doctor_data(struct gg_doctor *d);
+/* Returns false when what is in the folder is sealed, and can't be read here. */
+bool gg_doctor_vault(struct gg_doctor *d);
 void gg_doctor_disk(struct gg_doctor *d);
 void gg_doctor_journal(struct gg_doctor *d);
 void gg_doctor_ports(struct gg_doctor *d);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The machine: clock, open files, the data folder, its disk and the journal on it. */
 #include "app/doctor.h"
+#include "app/unseal.h"
 #include "base/clock.h"
 #include "store/journal.h"
 
@@ -240,12 +241,13 @@ static bool sum_up(const char *dir, struct folder_sum *s)
 }
 
 /* Reads record heads for at most so long; a journal of gigabytes is looked at from its beginning on. */
-static int read_through(const char *dir, uint64_t *ret_records, uint64_t *ret_damaged, bool *ret_all)
+static int read_through(
+	const char *dir, const uint8_t *root, uint64_t *ret_records, uint64_t *ret_damaged, bool *ret_all)
 {
 	struct gg_journal_reader *r = NULL;
 	struct gg_record record;
 	int64_t end = gg_clock_monotonic(&gg_clock_system) + 3 * GG_NS_PER_S;
-	int rc = gg_journal_reader_open(dir, &gg_names_table, 0, &r);
+	int rc = gg_journal_reader_open(dir, &gg_names_table, root, 0, &r);
 	if (rc < 0)
 		return rc;
 	gg_journal_reader_kinds(r, 1U << GG_RECORD_TICK | 1U << GG_RECORD_EVENT | 1U << GG_RECORD_CHECKPOINT);
@@ -268,8 +270,14 @@ void gg_doctor_journal(struct gg_doctor *d)
 	snprintf(dir, sizeof dir, "%s/journal", d->data);
 	if (!d->data[0] || !sum_up(dir, &sum))
 		return;
-	int rc = read_through(dir, &records, &damaged, &all);
-	if (rc < 0) {
+	int rc = read_through(dir, gg_cli_root(), &records, &damaged, &all);
+	if (rc == -ENOKEY || rc == -EKEYREJECTED) {
+		gg_find(d, d->at_work ? GG_MIND : GG_WRONG, "journal", "%s can't be read: %s", dir,
+			gg_journal_reader_error(rc));
+		gg_mend(d,
+			"give the doctor the gateway's configuration (--config) and run it as the user the "
+			"gateway runs as");
+	} else if (rc < 0) {
 		gg_find(d, GG_WRONG, "journal", "%s can't be read: %s", dir, strerror(-rc));
 		gg_mend(d, "run this as the user the gateway runs as; if that is so, see 'dmesg | tail'");
 	} else if (damaged) {

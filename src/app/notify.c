@@ -60,6 +60,15 @@ void gg_notify_start(struct gg_loop *control)
 	gg_timer_start(control, &watchdog, watchdog_ns / 4, feed);
 }
 
+void gg_notify_rewriting(const char *path, unsigned percent)
+{
+	char text[400];
+	const char *name = strrchr(path, '/');
+	snprintf(text, sizeof text, "EXTEND_TIMEOUT_USEC=120000000\nSTATUS=rewriting %.200s, %u %%",
+		name ? name + 1 : path, percent);
+	say(text);
+}
+
 void gg_notify_stopping(void)
 {
 	say("STOPPING=1");

@@ -138,8 +138,9 @@ static void note_checkpoint(struct beginning *b, const struct gg_record *rec, in
 static int open_reader(const struct gg_replay *r, uint64_t position, struct gg_journal_reader **ret_reader,
 	struct gg_error *e)
 {
-	int rc = gg_journal_reader_open(r->journal_dir, &gg_names_table, position, ret_reader);
-	return rc < 0 ? gg_error_set(e, rc, "the journal %s can't be read: %s", r->journal_dir, strerror(-rc))
+	int rc = gg_journal_reader_open(r->journal_dir, &gg_names_table, r->root, position, ret_reader);
+	return rc < 0 ? gg_error_set(e, rc, "the journal %s can't be read: %s", r->journal_dir,
+				gg_journal_reader_error(rc))
 		      : 0;
 }
 

@@ -101,6 +101,7 @@ void gg_book_done(struct gg_book *b);
 struct gg_replay {
 	const struct gg_args *args;
 	struct gg_config *config; /* taken over by the run's shards; freed at the end of the process */
+	const uint8_t *root;      /* key of the data folder, or NULL */
 	const char *journal_dir;
 	int64_t from_ns, to_ns; /* INT64_MIN: as far back as it goes */
 	uint64_t inputs, samples, ticks, unread_bytes;

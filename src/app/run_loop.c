@@ -4,6 +4,7 @@
 #include "app/notify.h"
 #include "app/reload.h"
 #include "gateway/gateway.h"
+#include "store/sealed_vfs.h"
 
 #include <malloc.h>
 #include <signal.h>
@@ -67,7 +68,9 @@ static int start(const struct gg_run *r, struct gg_error *e)
 int gg_run_gateway(const struct gg_run *r, struct gg_error *e)
 {
 	umask(027); /* what we keep is nobody else's */
+	gg_sealed_on_progress(gg_notify_rewriting);
 	int rc = start(r, e);
+	gg_sealed_on_progress(NULL);
 	if (rc < 0)
 		return rc;
 	gg_watch_add(gg_gateway.control, &signal_watch, signal_fd, EPOLLIN, take_signal);

@@ -31,9 +31,11 @@ static void give_up(int number)
 }
 
 /* The prompt comes last: what is typed before it is thrown away. */
-static int ask_once(const struct gg_args *args, const char *what, char to[GG_SECRET_MAX])
+int gg_secret_ask_once(const struct gg_args *args, const char *what, char to[GG_SECRET_MAX])
 {
 	struct termios hidden;
+	if (!isatty(STDIN_FILENO))
+		return read_line(args, stdin, "standard input", to);
 	tcgetattr(STDIN_FILENO, &shown);
 	hidden = shown;
 	hidden.c_lflag &= ~(tcflag_t)ECHO;
@@ -50,12 +52,11 @@ static int ask_once(const struct gg_args *args, const char *what, char to[GG_SEC
 int gg_secret_ask(const struct gg_args *args, const char *what, char to[GG_SECRET_MAX])
 {
 	char again[GG_SECRET_MAX], prompt[200];
-	if (!isatty(STDIN_FILENO))
-		return read_line(args, stdin, "standard input", to);
-	int rc = ask_once(args, what, to);
+	int rc = gg_secret_ask_once(args, what, to);
+	if (rc || !isatty(STDIN_FILENO))
+		return rc;
 	snprintf(prompt, sizeof prompt, "%s, once more", what);
-	if (rc == 0)
-		rc = ask_once(args, prompt, again);
+	rc = gg_secret_ask_once(args, prompt, again);
 	if (rc == 0 && strcmp(to, again) != 0)
 		rc = gg_cli_failed(args, "the two differ; nothing was changed");
 	explicit_bzero(again, sizeof again);

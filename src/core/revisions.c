@@ -13,6 +13,13 @@
 
 enum { HEADER = 4096, TEXT = 64 << 20 };
 
+static const struct gg_revision_seal *seal; /* NULL: nobody has set up a key */
+
+void gg_revisions_seal(const struct gg_revision_seal *s)
+{
+	seal = s;
+}
+
 static int failed(struct gg_error *e, int code, const char *what, const char *name)
 {
 	return gg_error_set(e, code, "cannot %s revision %s: %s", what, name, strerror(-code));
@@ -134,11 +141,36 @@ static void read_header(struct gg_str line, struct gg_revision *r)
 	r->damaged = token == GG_JSON_ERROR || strlen(r->sha256) != 64;
 }
 
+/* What a file is bound to when it is sealed. */
+static void bound_name(char *to, size_t size, uint64_t number)
+{
+	snprintf(to, size, "revisions/%06llu.yaml", (unsigned long long)number);
+}
+
+/* A sealed file is read whole, whatever is wanted of it. */
+static int read_sealed(int folder, const char *name, uint64_t number, struct gg_buf *to)
+{
+	struct gg_buf bytes = GG_BUF(TEXT);
+	char bound[48];
+	bound_name(bound, sizeof bound, number);
+	int rc = gg_file_read(folder, name, GG_FILE_NO_LINK, TEXT - 1, &bytes);
+	to->max = TEXT;
+	gg_buf_clear(to);
+	if (rc == 0)
+		rc = seal->open(bound, gg_buf_view(&bytes), to);
+	gg_buf_done(&bytes);
+	return rc;
+}
+
 static int read_one(int folder, uint64_t number, size_t most, struct gg_revision *r, struct gg_buf *to)
 {
 	char name[32];
 	file_name(name, sizeof name, number);
 	int rc = gg_file_read(folder, name, GG_FILE_NO_LINK | GG_FILE_HEAD, most, to);
+	if (rc == 0 && !seal && gg_str_starts(gg_buf_view(to), GG_STR("GGSEAL")))
+		rc = -ENOKEY;
+	if (rc == 0 && seal && seal->is_sealed(gg_buf_view(to)))
+		rc = read_sealed(folder, name, number, to);
 	if (rc < 0)
 		return rc;
 	struct gg_str all = gg_buf_view(to);
@@ -218,6 +250,9 @@ int gg_revision_read(const char *data_dir, uint64_t number, struct gg_revision *
 	close(folder);
 	if (rc == -ENOENT)
 		gg_error_set(e, rc, "there is no revision %llu", (unsigned long long)number);
+	else if (rc == -ENOKEY || rc == -EKEYREJECTED)
+		gg_error_set(e, rc, "revision %llu is sealed%s", (unsigned long long)number,
+			rc == -ENOKEY ? ", and there is no key" : " with another key, or was changed");
 	else if (rc < 0)
 		gg_error_set(
 			e, rc, "cannot read revision %llu: %s", (unsigned long long)number, strerror(-rc));
@@ -280,21 +315,101 @@ static int publish(int folder, const char *from, const char *to)
 	return renameat(folder, from, folder, to) < 0 || fsync(folder) < 0 ? -errno : 0;
 }
 
+static int shut(uint64_t number, struct gg_str whole, struct gg_buf *to)
+{
+	char bound[48];
+	bound_name(bound, sizeof bound, number);
+	if (seal)
+		return seal->shut(bound, whole, to);
+	gg_buf_str(to, whole);
+	return to->error;
+}
+
 static int store_as(int folder, struct gg_revision *r, struct gg_str text)
 {
 	char name[32], fresh[48];
-	struct gg_buf whole = GG_BUF(TEXT);
+	struct gg_buf whole = GG_BUF(TEXT), file = GG_BUF(TEXT);
 	file_name(name, sizeof name, r->number);
 	snprintf(fresh, sizeof fresh, ".new-%ld", (long)getpid());
 	write_header(&whole, r);
 	gg_buf_str(&whole, text);
-	int rc = whole.error ? whole.error : write_synced(folder, fresh, gg_buf_view(&whole));
+	int rc = whole.error ? whole.error : shut(r->number, gg_buf_view(&whole), &file);
+	if (rc == 0)
+		rc = write_synced(folder, fresh, gg_buf_view(&file));
 	if (rc == 0)
 		rc = publish(folder, fresh, name);
 	if (rc < 0)
 		unlinkat(folder, fresh, 0);
 	gg_buf_done(&whole);
+	gg_buf_done(&file);
 	return rc;
+}
+
+/* 1: it was plain and is sealed now. */
+static int seal_one(int folder, uint64_t number)
+{
+	struct gg_buf text = GG_BUF(TEXT), file = GG_BUF(TEXT);
+	char name[32], fresh[48];
+	file_name(name, sizeof name, number);
+	snprintf(fresh, sizeof fresh, ".seal-%ld", (long)getpid());
+	int rc = gg_file_read(folder, name, GG_FILE_NO_LINK | GG_FILE_HEAD, 16, &text);
+	bool plain = rc == 0 && !seal->is_sealed(gg_buf_view(&text));
+	gg_buf_clear(&text);
+	if (plain)
+		rc = gg_file_read(folder, name, GG_FILE_NO_LINK, TEXT - 1, &text);
+	if (plain && rc == 0)
+		rc = shut(number, gg_buf_view(&text), &file);
+	if (plain && rc == 0 && seal->is_sealed(gg_buf_view(&file))) {
+		rc = write_synced(folder, fresh, gg_buf_view(&file));
+		if (rc == 0)
+			rc = renameat(folder, fresh, folder, name) < 0 ? -errno : 1;
+		if (rc < 0)
+			unlinkat(folder, fresh, 0);
+	}
+	gg_buf_done(&text);
+	gg_buf_done(&file);
+	return rc;
+}
+
+/* What a crash left of a file that was being written, perhaps a plain one. */
+static void remove_leftovers(int folder)
+{
+	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	for (struct dirent *entry; dir && (entry = readdir(dir));)
+		if (gg_str_starts(gg_str(entry->d_name), GG_STR(".new-")) ||
+			gg_str_starts(gg_str(entry->d_name), GG_STR(".seal-")))
+			unlinkat(folder, entry->d_name, 0);
+	if (dir)
+		closedir(dir);
+	else if (fd >= 0)
+		close(fd);
+}
+
+int gg_revisions_seal_old(const char *data_dir, size_t *ret_count, struct gg_error *e)
+{
+	uint64_t *numbers = NULL;
+	size_t count = 0, done = 0;
+	int folder = seal ? open_folder(data_dir, false, e) : -ENOENT;
+	if (folder == -ENOENT)
+		return 0;
+	if (folder < 0)
+		return folder;
+	remove_leftovers(folder);
+	int rc = list_numbers(folder, &numbers, &count);
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		int one = seal_one(folder, numbers[i]);
+		done += one == 1;
+		rc = one < 0 && one != -ENOENT && one != -ELOOP ? one : 0;
+	}
+	if (rc == 0 && done && fsync(folder) < 0)
+		rc = -errno;
+	free(numbers);
+	close(folder);
+	if (rc < 0)
+		return failed(e, rc, "seal", "files");
+	*ret_count = done;
+	return 0;
 }
 
 static bool is_stored(int folder, uint64_t number, const struct gg_revision *r)

@@ -115,7 +115,19 @@ static const struct gg_option history_retention_options[] = {
 static const struct gg_option encryption_options[] = {
 	GG_OPTION(struct gg_site_encryption, key_file, STRING, .flags = GG_FILE,
 		.example = "/etc/ganglion/key",
-		.help = "File of 32 random bytes that only the gateway can read"),
+		.help = "File of 32 to 4096 random bytes that only the gateway's user can read"),
+	GG_OPTION(struct gg_site_encryption, passphrase, STRING, .flags = GG_SECRET,
+		.example = "${GANGLION_PASSPHRASE}",
+		.help = "At least 12 characters, from the environment or a file, never written out here"),
+	GG_OPTION(struct gg_site_encryption, passphrase_file, STRING, .flags = GG_FILE,
+		.example = "${CREDENTIALS_DIRECTORY}/passphrase",
+		.help = "File whose first line is the passphrase, as one of systemd's credentials"),
+	GG_OPTION(struct gg_site_encryption, tpm, STRING, .example = "auto",
+		.help = "The machine's TPM 2.0 keeps the key: auto, or how it is reached, as "
+			"device:/dev/tpmrm0"),
+	GG_OPTION(struct gg_site_encryption, pcrs, STRINGS, .example = "[7]",
+		.help = "With tpm: registers (0 to 23, SHA-256) that must be what they were when the key "
+			"was sealed: 7 is Secure Boot, 0 to 3 the firmware"),
 	{0}};
 
 static const struct gg_option history_options[] = {
@@ -266,7 +278,7 @@ const struct gg_option gg_site_options[] = {
 	GG_OPTION(struct gg_site, journal, GROUP, .sub = journal_options,
 		.help = "The log on disk of all that came in: what is in it survives power loss"),
 	GG_OPTION(struct gg_site, encryption, GROUP, .sub = encryption_options,
-		.help = "What rests in the data folder is sealed with this key"),
+		.help = "What rests in the data folder is sealed; which of four ways opens its key"),
 	GG_OPTION(struct gg_site, history, GROUP, .sub = history_options, .help = "Samples at rest"),
 	GG_OPTION(struct gg_site, events, GROUP, .sub = events_options, .help = "Events at rest"),
 	GG_OPTION(
@@ -296,4 +308,5 @@ void gg_site_check(const struct gg_site *site, const struct gg_value *root, stru
 {
 	gg_site_check_names(site, root, problems);
 	check_api(site, root, problems);
+	gg_site_check_encryption(&site->encryption, gg_value_get(root, "encryption"), problems);
 }

@@ -48,9 +48,13 @@ struct gg_site_history_retention {
 	struct gg_many selections; /* struct gg_site_selection; the first that fits counts */
 };
 
-/* What rests in the data folder is sealed when a key is named. */
+/* What rests in the data folder is sealed when one of the first four is named. */
 struct gg_site_encryption {
-	const char *key_file; /* NULL = not sealed by a file */
+	const char *key_file;
+	const char *passphrase;
+	const char *passphrase_file;
+	const char *tpm;        /* "auto" or a TCTI */
+	struct gg_strings pcrs; /* with tpm: numbers */
 };
 
 struct gg_site_history {
@@ -161,8 +165,16 @@ struct gg_site {
 
 extern const struct gg_option gg_site_options[];
 
+/* How many of the ways to a key are named; 0 = the folder is plain. */
+unsigned gg_site_encryption_ways(const struct gg_site_encryption *o);
+/* The PCRs as bits. Errors: -EINVAL one is no number from 0 to 23. */
+int gg_site_encryption_pcrs(const struct gg_site_encryption *o, uint32_t *ret_pcrs);
+
 /* What no table can say: names, and names that two things share. root is what site was filled from. */
 void gg_site_check(const struct gg_site *site, const struct gg_value *root, struct gg_problems *problems);
+/* The part of it that is about the key of what rests on disk (site_encryption.c). */
+void gg_site_check_encryption(
+	const struct gg_site_encryption *o, const struct gg_value *at, struct gg_problems *problems);
 /* The part of it that is about names (site_names.c). */
 void gg_site_check_names(
 	const struct gg_site *site, const struct gg_value *root, struct gg_problems *problems);

@@ -9,6 +9,7 @@
  *                         takes it for the files after a crash, and recovers
  *   revisions/...         configurations
  *   api-*.pem             the API's certificate and key
+ *   keys.json             of a sealed gateway (format 2; else 1): its root key, wrapped (security/slots.h)
  *   SHA256SUMS            of all before it; the last file, so an archive that was cut off has none
  *
  * Secrets are in it as they lie in the data folder: passwords and tokens as hashes, a revision's as written.
@@ -21,7 +22,7 @@
 
 struct gg_journal;
 
-enum { GG_BACKUP_FORMAT = 1, GG_BACKUP_FILES = 200000 };
+enum { GG_BACKUP_FORMAT = 2, GG_BACKUP_FILES = 200000 };
 
 struct gg_backup {
 	const char *data_dir;

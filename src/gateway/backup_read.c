@@ -51,7 +51,7 @@ static const char *show(const char *name, char *to, size_t size)
 static bool is_ours(const char *name)
 {
 	static const char *const files[] = {"backup.json", "catalog.db", "history.db", "api-certificate.pem",
-		"api-key.pem", "SHA256SUMS"};
+		"api-key.pem", "keys.json", "SHA256SUMS"};
 	static const char *const folders[] = {"journal/", "revisions/"};
 	if (!gg_backup_name_is_plain(name))
 		return false;

@@ -156,12 +156,20 @@ static int put_path(struct writer *w, const char *path, const char *name, uint64
 
 /* ---- the parts ---- */
 
+/* A Ganglion that knows nothing of sealed data must not take the backup for damaged. */
+static bool is_sealed(const struct writer *w)
+{
+	char path[PATH_BYTES];
+	snprintf(path, sizeof path, "%s/keys.json", w->b->data_dir);
+	return access(path, F_OK) == 0;
+}
+
 static int put_about(struct writer *w)
 {
 	struct gg_buf text GG_CLEANUP(gg_buf_done) = GG_BUF(64 << 10);
 	struct gg_json_writer j = gg_json_writer(&text);
 	gg_json_begin_object(&j);
-	gg_json_put_int(&j, "format", GG_BACKUP_FORMAT);
+	gg_json_put_int(&j, "format", is_sealed(w) ? GG_BACKUP_FORMAT : 1);
 	gg_json_put_str(&j, "version", GG_STR(GG_VERSION));
 	gg_json_put_str(&j, "site", gg_str(w->b->site));
 	gg_json_put_time(&j, "created", w->now_ns);
@@ -170,14 +178,15 @@ static int put_about(struct writer *w)
 	return put_memory(w, "backup.json", gg_buf_view(&text));
 }
 
-static int put_segment(void *arg, const char *path, const char *name, uint64_t bytes)
+static int put_segment(void *arg, const char *path, const char *name, uint64_t bytes, bool whole)
 {
 	char in_archive[64];
 	snprintf(in_archive, sizeof in_archive, "journal/%s", name);
-	return put_path(arg, path, in_archive, bytes);
+	return put_path(arg, path, in_archive, whole ? UINT64_MAX : bytes);
 }
 
-static int count_segment(void *arg, GG_UNUSED const char *path, GG_UNUSED const char *name, uint64_t bytes)
+static int count_segment(void *arg, GG_UNUSED const char *path, GG_UNUSED const char *name, uint64_t bytes,
+	GG_UNUSED bool whole)
 {
 	((struct writer *)arg)->total += bytes;
 	return 0;
@@ -202,9 +211,9 @@ static int put_revisions(struct writer *w)
 	return rc;
 }
 
-static int put_pem(struct writer *w)
+static int put_keys(struct writer *w)
 {
-	static const char *const names[] = {"api-certificate.pem", "api-key.pem"};
+	static const char *const names[] = {"api-certificate.pem", "api-key.pem", "keys.json"};
 	char path[PATH_BYTES];
 	int rc = 0;
 	for (size_t i = 0; i < GG_COUNT(names) && rc == 0; i++) {
@@ -242,7 +251,7 @@ static int put_all(struct writer *w, const struct moment *m)
 	if (rc == 0)
 		rc = put_revisions(w);
 	if (rc == 0)
-		rc = put_pem(w);
+		rc = put_keys(w);
 	if (rc == 0 && w->sums.error)
 		rc = gg_error_set(w->e, w->sums.error, "out of memory");
 	if (rc == 0) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The journal, the catalog and the history, opened together in the data folder, and what they tell. */
+#include "core/revisions.h"
 #include "ganglion/driver.h"
 #include "gateway/gateway.h"
 #include "gateway/kept.h"
@@ -7,6 +8,8 @@
 #include "store/catalog.h"
 #include "store/history.h"
 #include "store/journal.h"
+#include "store/sealed_file.h"
+#include "store/sql.h"
 #include "uplinks/engine.h"
 
 enum { PATH_BYTES = 4096 };
@@ -38,6 +41,23 @@ static void journal_lost(void *arg, const char *pin, uint64_t from, uint64_t to)
 		pin, (unsigned long long)((to - from) >> 20));
 	gg_event(&(struct gg_event_report){.kind = "backlog-lost",
 		.key = gg_str(pin),
+		.severity = GG_CRITICAL,
+		.title = gg_str(title),
+		.device = GG_NONE,
+		.signal = GG_NONE});
+}
+
+static void journal_tampered(void *arg, uint64_t position)
+{
+	char title[200];
+	(void)arg;
+	snprintf(title, sizeof title,
+		"A record of the journal was changed by somebody, or put there from elsewhere: it is passed "
+		"over "
+		"(position %llu)",
+		(unsigned long long)position);
+	gg_event(&(struct gg_event_report){.kind = "journal-tampered",
+		.key = GG_STR("journal"),
 		.severity = GG_CRITICAL,
 		.title = gg_str(title),
 		.device = GG_NONE,
@@ -169,11 +189,13 @@ static int open_journal(struct gg_gateway *g, struct gg_error *e)
 	uint64_t cursor = gg_catalog_highest_cursor(g->catalog);
 	uint64_t stored = g->history ? gg_history_position(g->history) : 0;
 	struct gg_journal_options o = {.dir = in_data(g, dir, "journal"),
+		.root = g->key.sealed ? g->key.root : NULL,
 		.min_position = cursor > stored ? cursor : stored,
 		.names = &gg_names_table,
 		.arg = g,
 		.on_state = journal_state,
 		.on_lost = journal_lost,
+		.on_tampered = journal_tampered,
 		.on_room = journal_room};
 	gg_stores_journal_options(&g->config->site.journal, &o);
 	return gg_journal_open(&o, &g->journal, e);
@@ -209,10 +231,35 @@ static int make_engine(struct gg_gateway *g, struct gg_error *e)
 	return rc == 0 ? gg_journal_follow(g->journal, gg_checkpoint_follow, g) : rc;
 }
 
+/* The small files: what was plain before is sealed at once. */
+static int open_files(struct gg_gateway *g, struct gg_error *e)
+{
+	size_t count = 0;
+	struct gg_error why = {0};
+	int rc = gg_sealed_files(g->key.sealed ? g->key.root : NULL);
+	if (rc < 0)
+		return gg_error_set(
+			e, rc, "the key of the data folder's files can't be made: %s", strerror(-rc));
+	if (!g->key.sealed)
+		return 0;
+	if (gg_revisions_seal_old(g->data_dir, &count, &why) < 0)
+		gg_log(GG_WARN, "config", "plain revisions could not be sealed, they stay as they are",
+			GG_S("reason", why.text));
+	else if (count)
+		gg_log(GG_INFO, "config", "revisions that were plain from before are sealed now",
+			GG_I("revisions", count));
+	return 0;
+}
+
 int gg_stores_open(struct gg_gateway *g, struct gg_error *e)
 {
 	char path[PATH_BYTES];
 	int rc = gg_vault_open(g->data_dir, &g->config->site.encryption, &g->key, e);
+	gg_vault_guard(&g->key);
+	if (rc == 0 && (rc = gg_sql_seal(g->key.sealed ? g->key.root : NULL)) < 0)
+		gg_error_set(e, rc, "the databases' key can't be made: %s", strerror(-rc));
+	if (rc == 0)
+		rc = open_files(g, e);
 	if (rc == 0)
 		rc = gg_catalog_open(in_data(g, path, "catalog.db"), &g->catalog, e);
 	if (rc == 0)
@@ -278,6 +325,7 @@ void gg_stores_close(struct gg_gateway *g)
 	gg_history_free(g->history);
 	gg_registry_close();
 	gg_catalog_close(g->catalog);
+	(void)gg_sealed_files(NULL);
 	g->history = NULL;
 	g->journal = NULL;
 	g->engine = NULL;

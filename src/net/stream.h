@@ -42,6 +42,7 @@ size_t gg_address_format(const struct gg_address *a, char *to, size_t size);
 
 struct gg_tls_options {
 	const char *certificate, *key; /* PEM files; a server needs both */
+	struct gg_str key_text;        /* in place of the file key: the PEM itself; need not stay */
 	const char *ca;                /* PEM file or folder to check the peer with; NULL: the system's */
 	bool verify;             /* client: check the server (default); server: demand a client certificate */
 	bool optional;           /* server with verify: a client without one may stay */

@@ -41,6 +41,22 @@ static int no_pass_phrase(char *to, int size, int writing, void *arg)
 	return 0;
 }
 
+static bool use_key_text(SSL_CTX *ctx, struct gg_str text)
+{
+	BIO *bio = BIO_new_mem_buf(text.p, (int)text.len);
+	EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_pass_phrase, NULL) : NULL;
+	bool ok = key && SSL_CTX_use_PrivateKey(ctx, key) == 1;
+	EVP_PKEY_free(key);
+	BIO_free(bio);
+	return ok;
+}
+
+static bool use_key(SSL_CTX *ctx, const struct gg_tls_options *o)
+{
+	return o->key_text.len ? use_key_text(ctx, o->key_text)
+			       : SSL_CTX_use_PrivateKey_file(ctx, o->key, SSL_FILETYPE_PEM) == 1;
+}
+
 static int load_identity(SSL_CTX *ctx, const struct gg_tls_options *o, struct gg_error *e)
 {
 	if (!o->certificate != !o->key)
@@ -51,7 +67,7 @@ static int load_identity(SSL_CTX *ctx, const struct gg_tls_options *o, struct gg
 	SSL_CTX_set_default_passwd_cb(ctx, no_pass_phrase);
 	if (SSL_CTX_use_certificate_chain_file(ctx, o->certificate) != 1)
 		return fail(e, "tls.certificate", o->certificate, "certificate in PEM form");
-	if (SSL_CTX_use_PrivateKey_file(ctx, o->key, SSL_FILETYPE_PEM) != 1) {
+	if (!use_key(ctx, o)) {
 		if (ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_VALUES_MISMATCH)
 			return gg_error_set(e, -EINVAL, "tls.key: %s does not belong to the certificate %s",
 				o->key, o->certificate);

@@ -57,6 +57,7 @@ enum gg_journal_state {
 /* Zero means the default in brackets. */
 struct gg_journal_options {
 	const char *dir;        /* made if missing, its parent must exist */
+	const uint8_t *root;    /* root key, GG_SEAL_KEY bytes: what is written is sealed; NULL = plain */
 	uint64_t segment_bytes; /* [64 MiB] */
 	uint64_t reserve_bytes; /* of the disk that are left free: less counts as full [0] */
 	uint64_t keep_bytes;    /* older segments go when no cursor needs them [256 MiB] */
@@ -75,6 +76,8 @@ struct gg_journal_options {
 	void (*on_state)(void *arg, enum gg_journal_state state, const char *text);
 	/* Data that the cursor had not read yet went because of max_bytes. Thread: the journal's. */
 	void (*on_lost)(void *arg, const char *pin, uint64_t from, uint64_t to);
+	/* The record there was changed or put there by somebody: a reader passed over it. Thread: any. */
+	void (*on_tampered)(void *arg, uint64_t position);
 	/* It is no longer crowded. Thread: the journal's. */
 	void (*on_room)(void *arg);
 };
@@ -83,7 +86,8 @@ struct gg_journal_options {
  * Thread: the journal's. */
 typedef void gg_journal_follower(void *arg, const struct gg_record *r);
 
-/* Finds the segments and cuts a torn tail off the last one. Errors: those of open(2), with a text. */
+/* Finds the segments and cuts a torn tail off the last one. Errors: those of open(2); -ENOKEY it is sealed
+ * and there is no key; -EKEYREJECTED another key; with a text. Nothing has been changed then. */
 int gg_journal_open(const struct gg_journal_options *o, struct gg_journal **ret_journal, struct gg_error *e);
 /* Before start. Errors: -ENOSPC no more than 8. */
 int gg_journal_follow(struct gg_journal *j, gg_journal_follower *fn, void *arg);
@@ -153,6 +157,7 @@ struct gg_journal_stats {
 	uint64_t lost_bytes;     /* unread by a cursor, gone because of max_bytes */
 	uint64_t queued_bytes;
 	unsigned segments;
+	unsigned plain_segments; /* of those: not sealed, though there is a key */
 };
 
 /* Thread: any. */
@@ -163,9 +168,11 @@ void gg_journal_get_stats(struct gg_journal *j, struct gg_journal_stats *ret_sta
 /* At a position (0 = the beginning; one that is gone = the oldest there is). Thread: any one. */
 int gg_journal_reader_new(struct gg_journal *j, uint64_t position, struct gg_journal_reader **ret_reader);
 /* The same over a folder that no writer holds, or one that another process writes: reads to the last whole
- * record. */
-int gg_journal_reader_open(const char *dir, const struct gg_names *names, uint64_t position,
-	struct gg_journal_reader **ret_reader);
+ * record. root: the root key, NULL = none. Errors: -ENOKEY, -EKEYREJECTED, as gg_journal_open(). */
+int gg_journal_reader_open(const char *dir, const struct gg_names *names, const uint8_t *root,
+	uint64_t position, struct gg_journal_reader **ret_reader);
+/* Says for people why that failed, or reading later. */
+const char *gg_journal_reader_error(int status);
 /* Accepts NULL; returns NULL. */
 struct gg_journal_reader *gg_journal_reader_free(struct gg_journal_reader *r);
 /* Only records of these kinds (bits 1 << kind) are returned; the others are passed over without decoding. */
@@ -178,7 +185,7 @@ void gg_journal_reader_kinds(struct gg_journal_reader *r, unsigned kinds);
 int gg_journal_next(struct gg_journal_reader *r, struct gg_record *ret_record);
 /* Where the next call will look. */
 uint64_t gg_journal_reader_position(const struct gg_journal_reader *r);
-/* Bytes passed over because they were damaged. */
+/* Bytes passed over because they were damaged or tampered with. */
 uint64_t gg_journal_reader_damaged(const struct gg_journal_reader *r);
 
 #endif

@@ -77,12 +77,17 @@ static void give_up(struct gg_journal *j, struct gg_entries *l, int status)
 
 /* ---- segments ---- */
 
-static int write_header(struct gg_journal *j, int64_t created_ns)
+static int write_header(struct gg_journal *j, const struct gg_segment *s)
 {
-	uint8_t bytes[GG_SEGMENT_HEADER];
-	struct gg_segment_header h = {j->next_first, j->previous_end, created_ns};
+	uint8_t bytes[GG_SEGMENT_HEADER + GG_SEGMENT_SEALING];
+	struct gg_segment_header h = {s->form, s->first, j->previous_end, s->created_ns};
 	gg_segment_header_encode(&h, bytes);
-	return j->o.files->write(j->o.files->arg, j->fd, bytes, sizeof bytes, 0);
+	int status = !j->seal ? 0
+			      : gg_segment_sealing_make(
+					j->seal, bytes, s->first, /* end= */ 0, bytes + GG_SEGMENT_HEADER);
+	return status < 0
+		       ? status
+		       : j->o.files->write(j->o.files->arg, j->fd, bytes, gg_segment_head_bytes(s->form), 0);
 }
 
 /* A segment takes its blocks when it is opened, so this is where space gets less. */
@@ -100,7 +105,8 @@ static int check_reserve(struct gg_journal *j)
 static int open_segment(struct gg_journal *j)
 {
 	const struct gg_file_ops *files = j->o.files;
-	struct gg_segment s = {j->next_first, UINT64_MAX, gg_clock_utc(j->o.clock)};
+	struct gg_segment s = {j->next_first, UINT64_MAX, gg_clock_utc(j->o.clock),
+		j->seal ? GG_SEGMENT_SEALED : GG_SEGMENT_PLAIN};
 	char path[GG_PATH_MAX];
 	int status = gg_segment_path(path, j->dir, j->next_first);
 	if (status == 0)
@@ -110,14 +116,15 @@ static int open_segment(struct gg_journal *j)
 	if (status < 0)
 		return status;
 	files->reserve(files->arg, j->fd, j->o.segment_bytes);
-	status = write_header(j, s.created_ns);
+	j->head = gg_segment_head_bytes(s.form);
+	status = write_header(j, &s);
 	if (status == 0) {
 		pthread_mutex_lock(&j->lock);
 		status = gg_segment_list_add(&j->segments, s);
 		if (status == 0) {
 			j->stats.segments = (unsigned)j->segments.count;
-			j->stats.bytes += GG_SEGMENT_HEADER;
-			gg_count(j->metrics.bytes, GG_SEGMENT_HEADER);
+			j->stats.bytes += j->head;
+			gg_count(j->metrics.bytes, j->head);
 			atomic_store(&j->begin, j->segments.items[0].first);
 		}
 		pthread_mutex_unlock(&j->lock);
@@ -129,7 +136,7 @@ static int open_segment(struct gg_journal *j)
 		return status;
 	}
 	j->first = j->next_first;
-	j->offset = j->synced = GG_SEGMENT_HEADER;
+	j->offset = j->synced = j->head;
 	j->dir_dirty = true;
 	gg_dictionary_clear(&j->dictionary);
 	return 0;
@@ -147,7 +154,7 @@ static void leave_segment(struct gg_journal *j)
 	j->previous_end = j->first + j->synced;
 	/* Positions that were given once are not given again, whether they are on disk or not. */
 	j->next_first = j->first + j->offset;
-	bool empty = j->synced == GG_SEGMENT_HEADER;
+	bool empty = j->synced == j->head;
 	char path[GG_PATH_MAX];
 	if (empty && gg_segment_path(path, j->dir, j->first) == 0)
 		files->remove(files->arg, path);
@@ -174,13 +181,23 @@ void gg_journal_end_segment(struct gg_journal *j)
 
 static uint8_t *record_room(struct gg_buf *buf, size_t max)
 {
-	return (uint8_t *)gg_buf_room(buf, GG_RECORD_HEADER + max);
+	return (uint8_t *)gg_buf_room(buf, GG_RECORD_HEADER + max + GG_SEAL_TAG);
 }
 
-static void seal(struct gg_journal *j, uint8_t *record, uint8_t kind, size_t len)
+/* Ends a record whose content of len bytes follows record's header in memory; behind it is room for a tag.
+ * Moves *record behind it. */
+static int finish(struct gg_journal *j, uint8_t **record, uint8_t kind, size_t len)
 {
-	gg_record_seal(record, j->first + j->offset + j->buf.len, kind, (uint32_t)len);
+	uint64_t position = j->first + j->offset + j->buf.len;
+	uint8_t *content = *record + GG_RECORD_HEADER;
+	int status = j->seal ? gg_record_shut(j->seal, position, kind, content, len, content + len) : 0;
+	if (status < 0)
+		return status;
+	len += j->seal ? GG_SEAL_TAG : 0;
+	gg_record_finish(*record, position, kind, (uint32_t)len);
 	j->buf.len += GG_RECORD_HEADER + len;
+	*record = content + len;
+	return 0;
 }
 
 static int encode_batch(struct gg_journal *j, struct gg_entry *e)
@@ -190,17 +207,17 @@ static int encode_batch(struct gg_journal *j, struct gg_entry *e)
 	int status = gg_dictionary_announce(&j->dictionary, e->batch, &j->names, &max);
 	if (status < 0)
 		return status;
-	uint8_t *room = record_room(&j->buf, j->names.len + GG_RECORD_HEADER + max);
+	uint8_t *room = record_room(&j->buf, j->names.len + GG_SEAL_TAG + GG_RECORD_HEADER + max);
 	if (!room)
 		return -ENOMEM;
 	if (j->names.len > 0) {
 		memcpy(room + GG_RECORD_HEADER, j->names.p, j->names.len);
-		seal(j, room, GG_RECORD_NAMES, j->names.len);
-		room += GG_RECORD_HEADER + j->names.len;
+		status = finish(j, &room, GG_RECORD_NAMES, j->names.len);
+		if (status < 0)
+			return status;
 	}
 	e->position = j->first + j->offset + j->buf.len;
-	seal(j, room, e->kind, gg_batch_encode(&j->dictionary, e->batch, room + GG_RECORD_HEADER));
-	return 0;
+	return finish(j, &room, e->kind, gg_batch_encode(&j->dictionary, e->batch, room + GG_RECORD_HEADER));
 }
 
 static int encode_bytes(struct gg_journal *j, struct gg_entry *e)
@@ -212,8 +229,7 @@ static int encode_bytes(struct gg_journal *j, struct gg_entry *e)
 	uint8_t *p = gg_put_varint(room + GG_RECORD_HEADER, e->name_len);
 	memcpy(p, e->data, (size_t)e->name_len + e->len);
 	p += e->name_len + e->len;
-	seal(j, room, e->kind, (size_t)(p - room) - GG_RECORD_HEADER);
-	return 0;
+	return finish(j, &room, e->kind, (size_t)(p - room) - GG_RECORD_HEADER);
 }
 
 void gg_journal_stage(struct gg_journal *j, struct gg_entry *e)

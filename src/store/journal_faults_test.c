@@ -40,6 +40,7 @@ static void init(struct fixture *f)
 	sim_init(&f->sim);
 	f->signal = a_signal("press/pressure");
 	f->o = (struct gg_journal_options){.dir = f->dir,
+		.root = the_root,
 		.names = &gg_names_table,
 		.arg = f,
 		.on_state = on_state,
@@ -70,7 +71,7 @@ static void check(struct fixture *f, int count, bool refused_may_be_there)
 	struct gg_journal_reader *r;
 	struct gg_record rec;
 	int seen[BATCHES] = {0}, last = -1;
-	assert_int_equal(gg_journal_reader_open(f->dir, &gg_names_table, 0, &r), 0);
+	assert_int_equal(gg_journal_reader_open(f->dir, &gg_names_table, the_root, 0, &r), 0);
 	while (gg_journal_next(r, &rec) == 1) {
 		if (!rec.batch)
 			continue;
@@ -228,5 +229,6 @@ int main(void)
 		cmocka_unit_test(a_sync_that_keeps_failing_is_never_taken_for_success),
 		cmocka_unit_test(acknowledged_data_survive_a_power_cut),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("plain", tests, NULL, NULL) +
+	       cmocka_run_group_tests_name("sealed", tests, use_key, NULL);
 }

@@ -3,9 +3,21 @@
  * The journal's bytes: pure functions between batches and records' contents. Used by the writer, the reader,
  * tests and the fuzz target only.
  *
- *   segment   magic "GGJRNL1\n", first position, end of the segment before, created UTC ns, CRC32C   (40
- * bytes) record, record, ...; zeros or the end of the file behind the last record    le32 length of content,
- * le32 CRC32C over position, length, kind and content, u8 kind, content
+ *   segment   magic "GGJRNL1\n", first position, end of the segment before, created UTC ns, 0, CRC32C (40
+ * bytes) record, record, ...; zeros or the end of the file behind the last record record    le32 length of
+ * content, le32 CRC32C over position, length, kind and content, u8 kind, content
+ *
+ * Where contents are sealed the magic says 2 or 3 in place of 1, and there is a sealing block of 40 bytes:
+ *
+ *   le64 end of the records (3; else 0), half a nonce, tag, le32 CRC32C of header and block
+ *   2   the block follows the header; each content ends with its tag (16 bytes, part of the length)
+ *   3   sealed afterwards, in place: contents keep their length. At the end of the records begins a table of
+ *       le64 position and tag, 24 bytes for each record; the block is the end of the file
+ *
+ * A content is sealed under the segment's half nonce with the record's position as the number and the kind as
+ * associated data; the block's own tag is that of the header and the first 8 bytes of the block, with the
+ * segment's position as the number. Checksums are those of the sealed bytes: who has no key sees what is
+ * whole and what is torn.
  *
  * The CRC covers the position, so that old bytes which the file system hands out again are never taken for
  * records. A content is never longer than GG_RECORD_MAX.
@@ -21,14 +33,21 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "store/journal.h"
+#include "store/seal.h"
 
 enum {
 	GG_SEGMENT_HEADER = 40,
+	GG_SEGMENT_SEALING = 40,
+	GG_SEGMENT_ENTRY = 24, /* of the table of tags */
 	GG_RECORD_HEADER = 9,
 	GG_LEXICON_MAX = 1 << 20, /* signals or devices in a segment */
 };
 
+/* On disk as '1', '2', '3'. */
+enum gg_segment_form { GG_SEGMENT_PLAIN, GG_SEGMENT_SEALED, GG_SEGMENT_SEALED_LATER };
+
 struct gg_segment_header {
+	enum gg_segment_form form;
 	uint64_t first;        /* position of the header: its file offset is 0 */
 	uint64_t previous_end; /* where valid records of the segment before end */
 	int64_t created_ns;
@@ -38,13 +57,30 @@ void gg_segment_header_encode(const struct gg_segment_header *h, uint8_t to[GG_S
 /* Errors: -EINVAL. */
 int gg_segment_header_decode(const uint8_t from[GG_SEGMENT_HEADER], struct gg_segment_header *ret_header);
 
+/* Makes the block for an encoded header, and begins the series of the segment that starts at first. Errors:
+ * -EIO. */
+int gg_segment_sealing_make(struct gg_seal *seal, const uint8_t header[GG_SEGMENT_HEADER], uint64_t first,
+	uint64_t end, uint8_t to[GG_SEGMENT_SEALING]);
+/* Reads it and begins the series. seal may be NULL: there is no key. Errors: -EBADMSG not as it was written,
+ * -ENOKEY, -EKEYREJECTED another key, or somebody has changed it and mended the checksum; *ret_end is set
+ * with both. */
+int gg_segment_sealing_read(struct gg_seal *seal, const uint8_t header[GG_SEGMENT_HEADER], uint64_t first,
+	const uint8_t from[GG_SEGMENT_SEALING], uint64_t *ret_end);
+
 struct gg_record_header {
 	uint32_t length, crc;
 	uint8_t kind;
 };
 
+/* Where a record's sealing begins and ends in memory: contents are changed in place. */
+int gg_record_shut(struct gg_seal *seal, uint64_t position, uint8_t kind, uint8_t *content, size_t len,
+	uint8_t ret_tag[GG_SEAL_TAG]);
+/* Errors: -EBADMSG. */
+int gg_record_open(struct gg_seal *seal, uint64_t position, uint8_t kind, struct gg_str sealed,
+	const uint8_t tag[GG_SEAL_TAG], uint8_t *to);
+
 /* Writes the header before content, which follows it in memory. */
-void gg_record_seal(uint8_t *record, uint64_t position, uint8_t kind, uint32_t length);
+void gg_record_finish(uint8_t *record, uint64_t position, uint8_t kind, uint32_t length);
 struct gg_record_header gg_record_header_decode(const uint8_t from[GG_RECORD_HEADER]);
 /* Can it be one at all? */
 bool gg_record_header_plausible(const struct gg_record_header *h);

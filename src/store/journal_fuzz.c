@@ -2,7 +2,8 @@
 /*
  * Any bytes as a segment. The first byte chooses: as they are; or with a right header and right checksums put
  * on (lengths and kinds from the input), so that the search gets behind the CRC to dictionaries and batches.
- * It may be two segments.
+ * It may be two segments. With two more bits the reader has a key, and the segments are sealed with it, or
+ * say so and their contents are not.
  */
 #include "core/signals.h"
 #include "store/journal_format.h"
@@ -42,17 +43,42 @@ static int find_signal(GG_UNUSED void *arg, GG_UNUSED uint32_t place, struct gg_
 static const struct gg_names names = {
 	.signal = info, .device = device, .find_device = find_device, .find_signal = find_signal};
 
-static size_t with_checksums(uint8_t *to, uint64_t first, const uint8_t *data, size_t size)
+enum { CHECKSUMS = 1, MIDDLE = 2, TWO = 4, GAP = 8, KEY = 16, GARBAGE = 32 };
+
+static const uint8_t root[GG_SEAL_KEY] = "a root key for the fuzzer";
+
+static struct gg_seal *seal(void)
+{
+	static struct gg_seal *s;
+	uint8_t key[GG_SEAL_KEY];
+	if (!s && (gg_seal_derive(root, GG_STR("journal"), key) < 0 || gg_seal_new(key, &s) < 0))
+		abort();
+	return s;
+}
+
+static size_t head(uint8_t *to, uint64_t first, bool sealed)
 {
 	struct gg_segment_header h = {.first = first, .previous_end = first};
-	size_t len = GG_SEGMENT_HEADER;
+	h.form = sealed ? GG_SEGMENT_SEALED : GG_SEGMENT_PLAIN;
 	gg_segment_header_encode(&h, to);
+	if (sealed && gg_segment_sealing_make(seal(), to, first, 0, to + GG_SEGMENT_HEADER) < 0)
+		abort();
+	return GG_SEGMENT_HEADER + (sealed ? GG_SEGMENT_SEALING : 0);
+}
+
+static size_t with_checksums(uint8_t *to, uint64_t first, unsigned how, const uint8_t *data, size_t size)
+{
+	size_t len = head(to, first, how & KEY);
 	/* kind, two bytes of length, content */
 	while (size >= 3 && len + GG_RECORD_HEADER + size < 2 * MOST) {
 		size_t content = gg_min_size((size_t)(data[1] | data[2] << 8), size - 3);
-		memcpy(to + len + GG_RECORD_HEADER, data + 3, content);
-		gg_record_seal(to + len, first + len, (uint8_t)(data[0] % 9), (uint32_t)content);
-		len += GG_RECORD_HEADER + content;
+		uint8_t *at = to + len + GG_RECORD_HEADER, kind = (uint8_t)(data[0] % 9);
+		size_t tag = how & KEY && !(how & GARBAGE) ? GG_SEAL_TAG : 0;
+		memcpy(at, data + 3, content);
+		if (tag && gg_record_shut(seal(), first + len, kind, at, content, at + content) < 0)
+			abort();
+		gg_record_finish(to + len, first + len, kind, (uint32_t)(content + tag));
+		len += GG_RECORD_HEADER + content + tag;
 		data += 3 + content;
 		size -= 3 + content;
 	}
@@ -83,7 +109,7 @@ static void remove_segments(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static uint8_t segment[3 * MOST];
+	static uint8_t segment[4 * MOST];
 	if (size < 1 || size > MOST)
 		return 0;
 	if (!dir[0]) {
@@ -92,19 +118,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 	}
 	/* with bit 2 the second half is a segment of its own, behind a gap with bit 3 */
-	size_t len = size - 1, half = data[0] & 4 ? len / 2 : len, first = half;
-	if (data[0] & 1)
-		first = with_checksums(segment, 0, data + 1, half);
+	size_t len = size - 1, half = data[0] & TWO ? len / 2 : len, first = half;
+	if (data[0] & CHECKSUMS)
+		first = with_checksums(segment, 0, data[0], data + 1, half);
 	else
 		memcpy(segment, data + 1, half);
 	write_segment(0, segment, first);
 	if (half < len) {
-		first += data[0] & 8 ? 19 : 0;
-		write_segment(first, segment, with_checksums(segment, first, data + 1 + half, len - half));
+		first += data[0] & GAP ? 19 : 0;
+		write_segment(
+			first, segment, with_checksums(segment, first, data[0], data + 1 + half, len - half));
 	}
 	struct gg_journal_reader *r;
 	struct gg_record rec;
-	if (gg_journal_reader_open(dir, &names, data[0] & 2 ? 100 : 0, &r) == 0) {
+	if (gg_journal_reader_open(
+		    dir, &names, data[0] & KEY ? root : NULL, data[0] & MIDDLE ? 100 : 0, &r) == 0) {
 		uint64_t last = 0;
 		while (gg_journal_next(r, &rec) == 1) {
 			if (rec.position <= last || rec.next <= rec.position)

@@ -16,20 +16,41 @@ enum { GG_PATH_MAX = 512, GG_PINS = 256, GG_FOLLOWERS = 8, GG_PIN_NAME = 200 };
 struct gg_segment {
 	uint64_t first, end; /* positions; end is UINT64_MAX while it is written */
 	int64_t created_ns;
+	enum gg_segment_form form;
 };
+
+/* ---- heads: journal_head.c ---- */
+
+struct gg_segment_head {
+	struct gg_segment_header h;
+	uint64_t begin; /* position of the first record */
+	uint64_t end;   /* of its records, where it says so itself (sealed later); else UINT64_MAX */
+};
+
+/* Reads the head of an open segment and begins its series in seal, which may be NULL. Errors: -EBADMSG no
+ * valid head, -ENOKEY and -EKEYREJECTED with *ret_head filled, -errno. */
+int gg_segment_head_read(int fd, uint64_t first, struct gg_seal *seal, struct gg_segment_head *ret_head);
+/* How many bytes lie before the first record. */
+static inline uint64_t gg_segment_head_bytes(enum gg_segment_form form)
+{
+	return form == GG_SEGMENT_SEALED ? GG_SEGMENT_HEADER + GG_SEGMENT_SEALING : GG_SEGMENT_HEADER;
+}
 
 struct gg_segment_list {
 	struct gg_segment *items; /* by position */
 	size_t count, cap;
-	bool may_remove; /* load() may remove segments without any content */
-	uint64_t beyond; /* where the last one with a damaged header ends */
+	const uint8_t *key; /* of the journal; NULL: sealed segments can't be read */
+	bool may_remove;    /* load() may remove segments without any content */
+	size_t unopened;    /* sealed ones that load() met without a key */
+	uint64_t beyond;    /* where the last one with a damaged header ends */
 };
 
 void gg_segment_list_done(struct gg_segment_list *l);
 int gg_segment_list_add(struct gg_segment_list *l, struct gg_segment s);
 void gg_segment_list_drop_first(struct gg_segment_list *l);
-/* Finds the segments of a folder; those whose header is damaged are left out (and logged). The last one's end
- * is UINT64_MAX. */
+/* Finds the segments of a folder; those whose header is damaged, or does not open while others' do, are left
+ * out (and logged). The last one's end is UINT64_MAX, unless it says so itself. Errors: -ENOKEY there are
+ * sealed ones and no key, -EKEYREJECTED none opens; -errno. */
 int gg_segment_list_load(struct gg_segment_list *l, const char *dir);
 /* The one that holds position, or the next there is, or NULL when there is none behind it. */
 const struct gg_segment *gg_segment_list_at(const struct gg_segment_list *l, uint64_t position);
@@ -43,18 +64,30 @@ struct gg_segment_reader {
 	uint64_t damaged;         /* bytes passed over */
 	uint8_t *buf;
 	size_t cap, len, at; /* buf[at..len) is unread and begins at position */
+	const uint8_t *key;  /* of the journal, NULL = none */
+	struct gg_seal *seal;
+	enum gg_segment_form form;
+	struct gg_buf plain; /* the content that was opened last */
+	/* sealed later: the table's entries from position tags_at on */
+	uint64_t tags_at;
+	uint8_t tags[64 * GG_SEGMENT_ENTRY];
+	size_t tags_len, tags_used;
 };
 
 struct gg_raw_record {
 	uint64_t position;
 	uint8_t kind;
-	struct gg_str content; /* valid until the next call */
+	uint32_t length;       /* on disk */
+	struct gg_str content; /* valid until the next call; sealed, where the segment is */
 };
 
 int gg_segment_reader_open(struct gg_segment_reader *r, const char *dir, uint64_t first);
 void gg_segment_reader_done(struct gg_segment_reader *r);
 /* 1 and the next intact record before limit; 0 at the limit, the end of the file, or zeros; -EBADMSG what
  * follows is no record; -errno of read. */
+/* Opens the content of the record that gg_segment_next() returned last; once. Plain ones are as they are.
+ * Errors: -EBADMSG somebody has changed or moved it, -ENOMEM, -errno. */
+int gg_segment_unseal(struct gg_segment_reader *r, struct gg_raw_record *raw);
 int gg_segment_next(struct gg_segment_reader *r, uint64_t limit, struct gg_raw_record *ret_record);
 
 /* ---- the writer ---- */
@@ -83,8 +116,11 @@ struct gg_pin {
 struct gg_journal {
 	struct gg_journal_options o;
 	char *dir;
-	pthread_t thread;
-	bool started;
+	uint8_t key[GG_SEAL_KEY]; /* of the journal, if sealed */
+	bool sealed;
+	pthread_t thread, sealer; /* the latter: journal_seal.c */
+	bool started, sealing;
+	_Atomic bool closing;
 
 	pthread_mutex_t lock; /* guards all down to pins */
 	pthread_cond_t wake;  /* something is queued */
@@ -117,9 +153,10 @@ struct gg_journal {
 		void *arg;
 	} followers[GG_FOLLOWERS];
 	size_t follower_count;
-	int fd; /* -1 = no segment is open */
+	struct gg_seal *seal; /* NULL = plain */
+	int fd;               /* -1 = no segment is open */
 	bool dir_dirty, salvaging;
-	uint64_t first, offset, synced; /* of the segment; bytes written to it; bytes known safe */
+	uint64_t first, head, offset, synced; /* of the segment; bytes written to it; bytes known safe */
 	uint64_t next_first, previous_end;
 	struct gg_buf buf, names;
 	struct gg_dictionary dictionary;
@@ -176,6 +213,40 @@ void gg_journal_end_segment(struct gg_journal *j);
 void gg_journal_return(struct gg_receipt *r, int status);
 /* All entries of the list are safe: ids, receipts, followers. */
 void gg_journal_deliver(struct gg_journal *j, struct gg_entries *l);
+
+/* journal_remake.c: a segment is written anew, with the same records or others in their places. */
+struct gg_remake {
+	struct gg_journal *j;
+	char path[GG_PATH_MAX], fresh[GG_PATH_MAX];
+	struct gg_segment segment;
+	enum gg_segment_form form; /* of the new file */
+	int fd;                    /* of it; -1 = none */
+	struct gg_seal *seal;
+	uint64_t position;   /* where the next record may begin */
+	uint64_t written_to; /* position up to which it is in the file */
+	uint64_t tags_to;    /* the same for the table */
+	struct gg_buf out, tags;
+	uint8_t block[GG_SEGMENT_SEALING];
+};
+
+/* Only one at a time: hold this over the walk and the rename. */
+void gg_remake_lock(void);
+void gg_remake_unlock(void);
+/* The segment is closed. With a key the new file is sealed, whatever the old one was. */
+int gg_remake_begin(struct gg_remake *k, struct gg_journal *j, const struct gg_segment *s);
+/* A record of that length on disk; its content may be shorter, zeros follow. What lies between the record
+ * before and this one becomes a mark. */
+int gg_remake_put(
+	struct gg_remake *k, uint64_t position, uint8_t kind, struct gg_str content, uint32_t length);
+/* Syncs it and lets it take the segment's place, unless retention was quicker. */
+int gg_remake_end(struct gg_remake *k);
+/* Throws it away if it has not taken the place. */
+void gg_remake_done(struct gg_remake *k);
+
+/* journal_seal.c: seals the segments that are plain from before; waits. Errors: -ECANCELED it closes. */
+int gg_journal_seal_old(struct gg_journal *j);
+/* The same in the background, if there are any. */
+void gg_journal_seal_start(struct gg_journal *j);
 
 /* journal_erase.c: removes what a power cut left of an erasure. */
 void gg_journal_sweep(const char *dir);

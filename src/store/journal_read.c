@@ -10,6 +10,8 @@
 #include "store/journal_private.h"
 #include "store/varint.h"
 
+#include <openssl/crypto.h>
+
 struct gg_journal_reader {
 	struct gg_journal *journal; /* NULL = over a folder */
 	char *dir;
@@ -19,10 +21,11 @@ struct gg_journal_reader {
 	uint64_t position; /* the next record is there or behind */
 	unsigned kinds;
 	bool open;
+	uint8_t key[GG_SEAL_KEY]; /* over a folder, if it has one */
 };
 
-static int reader_new(struct gg_journal *j, const char *dir, const struct gg_names *names, uint64_t position,
-	struct gg_journal_reader **ret_reader)
+static int reader_new(struct gg_journal *j, const char *dir, const struct gg_names *names,
+	const uint8_t *root, uint64_t position, struct gg_journal_reader **ret_reader)
 {
 	struct gg_journal_reader *r = calloc(1, sizeof *r);
 	if (!r)
@@ -33,7 +36,15 @@ static int reader_new(struct gg_journal *j, const char *dir, const struct gg_nam
 	r->position = position;
 	r->kinds = ~0U;
 	r->dir = strdup(dir);
-	int status = !r->dir ? -ENOMEM : j ? 0 : gg_segment_list_load(&r->found, dir);
+	int status = !r->dir ? -ENOMEM : 0;
+	if (j)
+		r->segment.key = j->sealed ? j->key : NULL;
+	else if (root && status == 0)
+		status = gg_seal_derive(root, GG_STR("journal"), r->key);
+	if (!j && root)
+		r->segment.key = r->found.key = r->key;
+	if (!j && status == 0)
+		status = gg_segment_list_load(&r->found, dir);
 	if (status < 0) {
 		gg_journal_reader_free(r);
 		return status;
@@ -44,13 +55,22 @@ static int reader_new(struct gg_journal *j, const char *dir, const struct gg_nam
 
 int gg_journal_reader_new(struct gg_journal *j, uint64_t position, struct gg_journal_reader **ret_reader)
 {
-	return reader_new(j, j->dir, j->o.names, position, ret_reader);
+	return reader_new(j, j->dir, j->o.names, NULL, position, ret_reader);
 }
 
-int gg_journal_reader_open(const char *dir, const struct gg_names *names, uint64_t position,
-	struct gg_journal_reader **ret_reader)
+int gg_journal_reader_open(const char *dir, const struct gg_names *names, const uint8_t *root,
+	uint64_t position, struct gg_journal_reader **ret_reader)
 {
-	return reader_new(NULL, dir, names, position, ret_reader);
+	return reader_new(NULL, dir, names, root, position, ret_reader);
+}
+
+const char *gg_journal_reader_error(int status)
+{
+	if (status == -ENOKEY)
+		return "it is sealed, and there is no key: see 'encryption' in the configuration";
+	if (status == -EKEYREJECTED)
+		return "it is sealed with another key than the one that 'encryption' gives";
+	return strerror(-status);
 }
 
 struct gg_journal_reader *gg_journal_reader_free(struct gg_journal_reader *r)
@@ -60,6 +80,7 @@ struct gg_journal_reader *gg_journal_reader_free(struct gg_journal_reader *r)
 	gg_segment_reader_done(&r->segment);
 	gg_segment_list_done(&r->found);
 	gg_lexicon_done(&r->lexicon);
+	OPENSSL_cleanse(r->key, sizeof r->key);
 	free(r->dir);
 	free(r);
 	return NULL;
@@ -99,6 +120,27 @@ static bool locate(struct gg_journal_reader *r, uint64_t position, uint64_t *ret
 	return s;
 }
 
+/* Opens the record's content. -EBADMSG: it is to be passed over, and has been counted. */
+static int unseal(struct gg_journal_reader *r, struct gg_raw_record *raw)
+{
+	int status = gg_segment_unseal(&r->segment, raw);
+	if (status != -EBADMSG || raw->position < r->position)
+		return status;
+	r->segment.damaged += raw->length;
+	if (r->journal && r->journal->o.on_tampered)
+		r->journal->o.on_tampered(r->journal->o.arg, raw->position);
+	return status;
+}
+
+/* Takes in names; what is wrong with them shows at the batches that use them. Errors: -ENOMEM, -errno. */
+static int take_names(struct gg_journal_reader *r, struct gg_raw_record *raw)
+{
+	int status = unseal(r, raw);
+	if (status == 0)
+		status = gg_lexicon_read(&r->lexicon, raw->position, raw->content);
+	return status == -EBADMSG ? 0 : status;
+}
+
 /* Opens the segment and runs through it up to position, taking in the dictionary. */
 static int enter(struct gg_journal_reader *r, uint64_t first, uint64_t limit)
 {
@@ -111,8 +153,7 @@ static int enter(struct gg_journal_reader *r, uint64_t first, uint64_t limit)
 	if (limit > r->position)
 		limit = r->position;
 	while ((status = gg_segment_next(&r->segment, limit, &raw)) == 1)
-		if (raw.kind == GG_RECORD_NAMES &&
-			gg_lexicon_read(&r->lexicon, raw.position, raw.content) == -ENOMEM)
+		if (raw.kind == GG_RECORD_NAMES && take_names(r, &raw) == -ENOMEM)
 			return -ENOMEM;
 	if (status == -EBADMSG)
 		return 0; /* the walk goes on from there and finds the same */
@@ -127,14 +168,16 @@ static bool wanted(const struct gg_journal_reader *r, uint8_t kind)
 }
 
 /* 1: *ret_record is filled; 0: nothing to show for it; negative: try again later. */
-static int take(struct gg_journal_reader *r, const struct gg_raw_record *raw, struct gg_record *ret_record)
+static int take(struct gg_journal_reader *r, struct gg_raw_record *raw, struct gg_record *ret_record)
 {
 	struct gg_record rec = {.kind = raw->kind, .position = raw->position, .next = r->segment.position};
 	int status = 0;
 	if (raw->kind == GG_RECORD_NAMES) {
-		status = gg_lexicon_read(&r->lexicon, raw->position, raw->content);
+		status = take_names(r, raw);
 	} else if (raw->position < r->position || !wanted(r, raw->kind)) {
 		return 0;
+	} else if ((status = unseal(r, raw)) < 0) {
+		return status == -EBADMSG ? 0 : status;
 	} else if (raw->kind <= GG_RECORD_DERIVED) {
 		status = gg_batch_decode(&r->lexicon, raw->content, raw->kind, &rec.batch);
 		if (status == 0)
@@ -211,8 +254,11 @@ int gg_journal_next(struct gg_journal_reader *r, struct gg_record *ret_record)
 	for (;;) {
 		uint64_t first, limit;
 		bool closed;
-		if (!locate(r, r->position, &first, &limit, &closed))
-			return 0;
+		if (!locate(r, r->position, &first, &limit, &closed)) {
+			if (!grown(r))
+				return 0;
+			continue;
+		}
 		int status = 0;
 		if (r->open && r->segment.first != first)
 			r->open = false;
@@ -220,8 +266,10 @@ int gg_journal_next(struct gg_journal_reader *r, struct gg_record *ret_record)
 			if (r->position < first + GG_SEGMENT_HEADER)
 				r->position = first + GG_SEGMENT_HEADER;
 			status = enter(r, first, limit);
-			if (status == -ENOENT && closed) {
-				r->position = limit; /* retention was quicker */
+			bool bad = status == -EBADMSG || status == -EKEYREJECTED;
+			if ((bad || status == -ENOENT) && closed) {
+				r->segment.damaged += bad ? limit - r->position : 0;
+				r->position = limit; /* or retention was quicker */
 				continue;
 			}
 			if (status < 0) {

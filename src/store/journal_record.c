@@ -37,33 +37,7 @@ enum code {
 
 enum { SAME = 1, NEXT = 2 };
 
-static const char magic[8] = "GGJRNL1\n";
 static const double powers[4] = {1, 10, 100, 1000};
-
-void gg_segment_header_encode(const struct gg_segment_header *h, uint8_t to[GG_SEGMENT_HEADER])
-{
-	struct gg_writer w = gg_writer(to, GG_SEGMENT_HEADER);
-	gg_write_bytes(&w, magic, sizeof magic);
-	gg_write_le64(&w, h->first);
-	gg_write_le64(&w, h->previous_end);
-	gg_write_le64(&w, (uint64_t)h->created_ns);
-	gg_write_le32(&w, 0);
-	gg_write_le32(&w, gg_crc32c(0, to, GG_SEGMENT_HEADER - 4));
-}
-
-int gg_segment_header_decode(const uint8_t from[GG_SEGMENT_HEADER], struct gg_segment_header *ret_header)
-{
-	struct gg_reader r = gg_reader(from, GG_SEGMENT_HEADER);
-	if (memcmp(gg_read_bytes(&r, sizeof magic), magic, sizeof magic) != 0)
-		return -EINVAL;
-	struct gg_segment_header h = {.first = gg_read_le64(&r), .previous_end = gg_read_le64(&r)};
-	h.created_ns = (int64_t)gg_read_le64(&r);
-	gg_read_le32(&r);
-	if (gg_read_le32(&r) != gg_crc32c(0, from, GG_SEGMENT_HEADER - 4))
-		return -EINVAL;
-	*ret_header = h;
-	return 0;
-}
 
 static uint32_t record_crc(uint64_t position, uint32_t length, uint8_t kind, const uint8_t *content)
 {
@@ -75,7 +49,7 @@ static uint32_t record_crc(uint64_t position, uint32_t length, uint8_t kind, con
 	return gg_crc32c(gg_crc32c(0, head, gg_writer_len(&w)), content, length);
 }
 
-void gg_record_seal(uint8_t *record, uint64_t position, uint8_t kind, uint32_t length)
+void gg_record_finish(uint8_t *record, uint64_t position, uint8_t kind, uint32_t length)
 {
 	struct gg_writer w = gg_writer(record, GG_RECORD_HEADER);
 	gg_write_le32(&w, length);

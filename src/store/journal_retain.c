@@ -99,6 +99,8 @@ unsigned gg_journal_retain(struct gg_journal *j, bool urgent)
 		bool go = j->segments.count > 1 && may_go(j, urgent, losses, &loss_count);
 		uint64_t first = go ? j->segments.items[0].first : 0;
 		if (go) {
+			if (j->sealed && j->segments.items[0].form == GG_SEGMENT_PLAIN)
+				j->stats.plain_segments--;
 			gg_segment_list_drop_first(&j->segments);
 			atomic_store(&j->begin, j->segments.items[0].first);
 			j->stats.segments = (unsigned)j->segments.count;

@@ -72,23 +72,21 @@ static bool segment_name(const char *name, uint64_t *ret_first)
 	return gg_parse_uint(gg_str_n(name, NAME_DIGITS), ret_first) == 0;
 }
 
-static int read_header(const char *dir, uint64_t first, struct gg_segment_header *ret_header)
+static int read_head(struct gg_segment_list *l, struct gg_seal *seal, const char *dir, uint64_t first,
+	struct gg_segment_head *ret_head)
 {
 	char path[GG_PATH_MAX];
-	uint8_t bytes[GG_SEGMENT_HEADER];
 	int status = gg_segment_path(path, dir, first);
 	if (status < 0)
 		return status;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	ssize_t n = pread(fd, bytes, sizeof bytes, 0);
+	status = gg_segment_head_read(fd, first, seal, ret_head);
 	close(fd);
-	struct gg_segment_header h;
-	if (n != sizeof bytes || gg_segment_header_decode(bytes, &h) < 0 || h.first != first)
-		return -EBADMSG;
-	*ret_header = h;
-	return 0;
+	if (status == -ENOKEY)
+		l->unopened++;
+	return status == -ENOKEY ? 0 : status;
 }
 
 /* No header: new segments must not take its name, and one that was made but never written can go. */
@@ -108,29 +106,61 @@ static void set_aside(struct gg_segment_list *l, const char *dir, uint64_t first
 		l->beyond = first + (uint64_t)st.st_size;
 }
 
-/* Reads the headers: when each was made, and where the one before it ends. */
-static int complete(struct gg_segment_list *l, const char *dir)
+static const char *why_not(int status)
 {
-	size_t kept = 0;
+	if (status == -EBADMSG)
+		return "segment without a valid header, passing over it";
+	if (status == -EKEYREJECTED)
+		return "segment whose header does not open with the key, while others' do: it was changed or "
+		       "comes "
+		       "from elsewhere, passing over it";
+	return "plain segment behind a sealed one: somebody put it there, passing over it";
+}
+
+static void pass_over(struct gg_segment_list *l, const char *dir, uint64_t first, int status)
+{
+	set_aside(l, dir, first);
+	gg_log(GG_WARN, "journal", why_not(status), GG_I("position", first));
+}
+
+/* Who has begun to seal has not written a plain segment since. */
+static bool is_planted(const struct gg_segment_list *l, size_t count, enum gg_segment_form form)
+{
+	for (size_t i = 0; i < count && form == GG_SEGMENT_PLAIN; i++)
+		if (l->items[i].form == GG_SEGMENT_SEALED)
+			return true;
+	return false;
+}
+
+/* Reads the headers: when each was made, and where the one before it ends. */
+static int complete(struct gg_segment_list *l, struct gg_seal *seal, const char *dir)
+{
+	size_t kept = 0, rejected = 0, opened = 0;
+	int status = 0;
+	l->unopened = 0;
 	for (size_t i = 0; i < l->count; i++) {
-		struct gg_segment_header h = {0};
-		int status = read_header(dir, l->items[i].first, &h);
+		struct gg_segment_head head = {0};
+		uint64_t first = l->items[i].first;
+		status = read_head(l, seal, dir, first, &head);
+		rejected += status == -EKEYREJECTED;
+		if (status == 0 && is_planted(l, kept, head.h.form))
+			status = -EPERM;
 		if (status == -ENOENT)
 			continue; /* retention was quicker */
-		if (status == -EBADMSG) {
-			set_aside(l, dir, l->items[i].first);
-			gg_log(GG_WARN, "journal", "segment without a valid header, passing over it",
-				GG_I("position", l->items[i].first));
+		if (status == -EBADMSG || status == -EKEYREJECTED || status == -EPERM) {
+			pass_over(l, dir, first, status);
 			continue;
 		}
 		if (status < 0)
 			return status;
-		if (kept > 0 && h.previous_end <= l->items[i].first)
-			l->items[kept - 1].end = h.previous_end;
-		l->items[kept++] = (struct gg_segment){h.first, UINT64_MAX, h.created_ns};
+		const struct gg_segment_header *h = &head.h;
+		opened += h->form != GG_SEGMENT_PLAIN;
+		if (kept > 0 && h->previous_end <= first)
+			l->items[kept - 1].end = h->previous_end;
+		l->items[kept++] = (struct gg_segment){first, head.end, h->created_ns, h->form};
 	}
 	l->count = kept;
-	return 0;
+	return l->unopened ? -ENOKEY : rejected && !opened ? -EKEYREJECTED : 0;
 }
 
 int gg_segment_list_load(struct gg_segment_list *l, const char *dir)
@@ -143,14 +173,19 @@ int gg_segment_list_load(struct gg_segment_list *l, const char *dir)
 	for (struct dirent *e; status == 0 && (e = readdir(d));) {
 		uint64_t first;
 		if (segment_name(e->d_name, &first))
-			status = gg_segment_list_add(l, (struct gg_segment){first, UINT64_MAX, 0});
+			status = gg_segment_list_add(l, (struct gg_segment){.first = first});
 	}
 	closedir(d);
+	struct gg_seal *seal = NULL;
+	if (status == 0 && l->key)
+		status = gg_seal_new(l->key, &seal);
 	if (status < 0)
 		return status;
 	if (l->count > 1)
 		qsort(l->items, l->count, sizeof *l->items, compare);
-	return complete(l, dir);
+	status = complete(l, seal, dir);
+	gg_seal_free(seal);
+	return status;
 }
 
 /* ---- the walk ---- */
@@ -158,18 +193,29 @@ int gg_segment_list_load(struct gg_segment_list *l, const char *dir)
 int gg_segment_reader_open(struct gg_segment_reader *r, const char *dir, uint64_t first)
 {
 	char path[GG_PATH_MAX];
+	struct gg_segment_head head = {0};
 	int status = gg_segment_path(path, dir, first);
+	if (status == 0 && r->key && !r->seal)
+		status = gg_seal_new(r->key, &r->seal);
 	if (status < 0)
 		return status;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
+	status = gg_segment_head_read(fd, first, r->seal, &head);
+	if (status < 0) {
+		close(fd);
+		return status;
+	}
 	if (r->fd >= 0)
 		close(r->fd);
 	r->fd = fd;
 	r->first = first;
-	r->position = first + GG_SEGMENT_HEADER;
-	r->len = r->at = 0;
+	r->form = head.h.form;
+	r->plain.max = GG_RECORD_MAX + 1;
+	r->position = head.begin;
+	r->tags_at = head.end;
+	r->len = r->at = r->tags_len = r->tags_used = 0;
 	return 0;
 }
 
@@ -178,8 +224,11 @@ void gg_segment_reader_done(struct gg_segment_reader *r)
 	if (r->fd >= 0)
 		close(r->fd);
 	free(r->buf);
+	gg_buf_done(&r->plain);
+	gg_seal_free(r->seal);
 	r->fd = -1;
 	r->buf = NULL;
+	r->seal = NULL;
 	r->cap = r->len = r->at = 0;
 }
 
@@ -272,6 +321,7 @@ int gg_segment_next(struct gg_segment_reader *r, uint64_t limit, struct gg_raw_r
 	if (status == 1) {
 		ret_record->position = r->position;
 		ret_record->kind = h.kind;
+		ret_record->length = h.length;
 		ret_record->content = gg_str_n(r->buf + r->at + GG_RECORD_HEADER, h.length);
 		advance(r, GG_RECORD_HEADER + h.length);
 		return 1;

@@ -25,7 +25,7 @@ static int set_up(void **state)
 	folder_make(&f->folder);
 	snprintf(f->dir, sizeof f->dir, "%s/journal", f->folder.path);
 	f->o = (struct gg_journal_options){
-		.dir = f->dir, .names = &gg_names_table, .arg = f, .on_lost = lost};
+		.dir = f->dir, .root = the_root, .names = &gg_names_table, .arg = f, .on_lost = lost};
 	f->o.segment_bytes = 64 << 10;
 	*state = f;
 	return 0;
@@ -237,7 +237,7 @@ static void a_folder_is_read_without_a_writer(void **state)
 	for (int i = 0; i < 1000; i++)
 		put(f, 50, i);
 	gg_journal_flush(f->j);
-	assert_int_equal(gg_journal_reader_open(f->dir, &gg_names_table, 0, &r), 0);
+	assert_int_equal(gg_journal_reader_open(f->dir, &gg_names_table, the_root, 0, &r), 0);
 	assert_int_equal(read_values(r, values, 3000), 1000);
 	for (int i = 0; i < 1000; i++)
 		put(f, 50, i);
@@ -358,9 +358,19 @@ static void a_full_queue_refuses_and_takes_nothing(void **state)
 	gg_batch_unref(b);
 }
 
+/* As the journal derives it from the root key. */
+static const uint8_t *segment_key(void)
+{
+	static uint8_t key[GG_SEAL_KEY];
+	if (!the_root)
+		return NULL;
+	assert_int_equal(gg_seal_derive(the_root, GG_STR("journal"), key), 0);
+	return key;
+}
+
 static int last_segment(const struct fixture *f, char path[GG_PATH_MAX])
 {
-	struct gg_segment_list l = {0};
+	struct gg_segment_list l = {.key = segment_key()};
 	assert_int_equal(gg_segment_list_load(&l, f->dir), 0);
 	assert_true(l.count > 0);
 	gg_segment_path(path, f->dir, l.items[l.count - 1].first);
@@ -434,7 +444,7 @@ static void a_flipped_bit_is_noticed_wherever_it_is(void **state)
 		assert_int_equal(pread(fd, &byte, 1, at), 1);
 		byte ^= 0x10;
 		assert_int_equal(pwrite(fd, &byte, 1, at), 1);
-		assert_int_equal(gg_journal_reader_open(f->dir, &gg_names_table, 0, &r), 0);
+		assert_int_equal(gg_journal_reader_open(f->dir, &gg_names_table, the_root, 0, &r), 0);
 		size_t n = read_values(r, values, 20);
 		assert_true(n < 10);
 		for (size_t i = 0; i < n; i++)
@@ -453,7 +463,7 @@ static void damage_in_an_old_segment_costs_no_other(void **state)
 	for (int i = 0; i < 100; i++)
 		put(f, 300, i);
 	end(f);
-	struct gg_segment_list l = {0};
+	struct gg_segment_list l = {.key = segment_key()};
 	assert_int_equal(gg_segment_list_load(&l, f->dir), 0);
 	assert_true(l.count >= 2);
 	char path[GG_PATH_MAX];
@@ -477,7 +487,7 @@ static void damage_in_an_old_segment_costs_no_other(void **state)
 static void a_record(uint8_t *to, uint64_t position, uint8_t byte)
 {
 	memset(to + GG_RECORD_HEADER, byte, 100);
-	gg_record_seal(to, position, GG_RECORD_KEPT, 100);
+	gg_record_finish(to, position, GG_RECORD_KEPT, 100);
 }
 
 /* A reader that follows close behind sees pages that the writer has half filled; they must not be what it
@@ -535,5 +545,6 @@ int main(void)
 		TEST(damage_in_an_old_segment_costs_no_other),
 		TEST(what_was_half_written_at_the_first_look_is_read_whole_later),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("plain", tests, NULL, NULL) +
+	       cmocka_run_group_tests_name("sealed", tests, use_key, NULL);
 }

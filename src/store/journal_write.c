@@ -22,6 +22,7 @@
 #include "store/journal_private.h"
 
 #include <fcntl.h>
+#include <openssl/crypto.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -292,8 +293,10 @@ static int cut_tail(struct gg_journal *j, struct gg_segment *s, struct gg_error 
 	char path[GG_PATH_MAX];
 	int fd = -1;
 	int status = gg_segment_path(path, j->dir, s->first);
-	if (status == 0)
+	if (status == 0) {
+		r.key = j->sealed ? j->key : NULL;
 		status = gg_segment_reader_open(&r, j->dir, s->first);
+	}
 	if (status == 0 && fstat(r.fd, &st) != 0)
 		status = -errno;
 	while (status >= 0 && (status = gg_segment_next(&r, UINT64_MAX, &raw)) == 1)
@@ -326,12 +329,17 @@ static int find_segments(struct gg_journal *j, struct gg_error *e)
 		return gg_error_set(e, -errno, "folder %s can't be made: %s", j->dir, strerror(errno));
 	gg_journal_sweep(j->dir);
 	j->segments.may_remove = true;
+	j->segments.key = j->sealed ? j->key : NULL;
 	int status = gg_segment_list_load(&j->segments, j->dir);
+	if (status == -ENOKEY || status == -EKEYREJECTED)
+		return gg_error_set(e, status, "the journal in %s can't be opened: %s; nothing was changed",
+			j->dir, gg_journal_reader_error(status));
 	if (status < 0)
 		return gg_error_set(e, status, "folder %s can't be read: %s", j->dir, strerror(-status));
 	struct gg_segment_list *l = &j->segments;
 	if (l->count > 0) {
-		status = cut_tail(j, &l->items[l->count - 1], e);
+		struct gg_segment *last = &l->items[l->count - 1];
+		status = last->end == UINT64_MAX ? cut_tail(j, last, e) : 0;
 		if (status < 0)
 			return status;
 		j->next_first = j->previous_end = l->items[l->count - 1].end;
@@ -343,6 +351,8 @@ static int find_segments(struct gg_journal *j, struct gg_error *e)
 	atomic_store(&j->committed, j->next_first);
 	atomic_store(&j->begin, l->count ? l->items[0].first : j->next_first);
 	j->stats.segments = (unsigned)l->count;
+	for (size_t i = 0; i < l->count && j->sealed; i++)
+		j->stats.plain_segments += l->items[i].form == GG_SEGMENT_PLAIN;
 	return 0;
 }
 
@@ -352,11 +362,24 @@ static void free_journal(struct gg_journal *j)
 	gg_dictionary_done(&j->dictionary);
 	gg_buf_done(&j->buf);
 	gg_buf_done(&j->names);
+	gg_seal_free(j->seal);
+	OPENSSL_cleanse(j->key, sizeof j->key);
 	pthread_mutex_destroy(&j->lock);
 	pthread_cond_destroy(&j->wake);
 	pthread_cond_destroy(&j->idle);
 	free(j->dir);
 	free(j);
+}
+
+static int take_key(struct gg_journal *j, struct gg_error *e)
+{
+	j->sealed = j->o.root != NULL;
+	int status = j->sealed ? gg_seal_derive(j->o.root, GG_STR("journal"), j->key) : 0;
+	j->o.root = NULL; /* the caller's */
+	if (status == 0 && j->sealed)
+		status = gg_seal_new(j->key, &j->seal);
+	return status < 0 ? gg_error_set(e, status, "the journal's key can't be made: %s", strerror(-status))
+			  : 0;
 }
 
 int gg_journal_open(const struct gg_journal_options *o, struct gg_journal **ret_journal, struct gg_error *e)
@@ -389,7 +412,9 @@ int gg_journal_open(const struct gg_journal_options *o, struct gg_journal **ret_
 	j->metrics.sync = gg_metric_histogram("journal_sync_seconds", NULL, "Time to sync the journal");
 	j->metrics.disk = gg_metric_gauge("journal_disk_bytes", NULL, "Size of all segments");
 	j->dir = strdup(o->dir);
-	int status = j->dir ? find_segments(j, e) : gg_error_set(e, -ENOMEM, "out of memory");
+	int status = j->dir ? take_key(j, e) : gg_error_set(e, -ENOMEM, "out of memory");
+	if (status == 0)
+		status = find_segments(j, e);
 	if (status < 0) {
 		free_journal(j);
 		return status;
@@ -417,6 +442,7 @@ int gg_journal_start(struct gg_journal *j, struct gg_error *e)
 			e, status, "the journal's thread can't be started: %s", strerror(-status));
 	pthread_setname_np(j->thread, "journal");
 	j->started = true;
+	gg_journal_seal_start(j);
 	return 0;
 }
 
@@ -424,6 +450,9 @@ void gg_journal_close(struct gg_journal *j)
 {
 	if (!j)
 		return;
+	atomic_store(&j->closing, true);
+	if (j->sealing)
+		pthread_join(j->sealer, NULL);
 	pthread_mutex_lock(&j->lock);
 	j->stop = true;
 	pthread_cond_signal(&j->wake);

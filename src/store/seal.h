@@ -21,7 +21,8 @@ enum {
 	GG_SEAL_KEY = 32,
 	GG_SEAL_NONCE = 24,
 	GG_SEAL_TAG = 16,
-	GG_SEAL_TRAILER = GG_SEAL_NONCE + GG_SEAL_TAG
+	GG_SEAL_TRAILER = GG_SEAL_NONCE + GG_SEAL_TAG,
+	GG_SEAL_HALF = GG_SEAL_NONCE / 2
 };
 
 struct gg_seal;
@@ -38,6 +39,21 @@ int gg_seal_shut(struct gg_seal *s, struct gg_str associated, const uint8_t *fro
  */
 int gg_seal_open(struct gg_seal *s, struct gg_str associated, const uint8_t *from, size_t len,
 	const uint8_t trailer[GG_SEAL_TRAILER], uint8_t *to);
+
+/*
+ * A series: many blocks of one file, each with a number that is used once. The first half of all nonces is
+ * the file's, random; the second is the number (four zeros, big-endian). So only the tag has to be kept
+ * beside a block, and the key of half a nonce is made once and not per block. gg_seal_shut() may be used in
+ * between.
+ */
+/* Errors: -EIO. */
+int gg_seal_series(struct gg_seal *s, const uint8_t half[GG_SEAL_HALF]);
+/* number: never twice under one half, unless the first was thrown away. Allocates nothing. Errors: -EIO. */
+int gg_seal_shut_at(struct gg_seal *s, uint64_t number, struct gg_str associated, const uint8_t *from,
+	size_t len, uint8_t *to, uint8_t ret_tag[GG_SEAL_TAG]);
+/* Errors: -EBADMSG as gg_seal_open(). */
+int gg_seal_open_at(struct gg_seal *s, uint64_t number, struct gg_str associated, const uint8_t *from,
+	size_t len, const uint8_t tag[GG_SEAL_TAG], uint8_t *to);
 
 /* The key for one purpose ("journal", "databases") out of the root key: HKDF-SHA-256 (RFC 5869), the purpose
  * as info. Errors: -EIO. */

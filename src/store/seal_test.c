@@ -82,6 +82,40 @@ static void opens_nothing_that_was_changed_moved_or_is_anothers(void **state)
 	gg_seal_free(s);
 }
 
+/* A series is XAES-256-GCM like the rest: its blocks open with the nonce put together by hand. */
+static void a_series_opens_by_its_numbers_and_as_single_blocks(void **state)
+{
+	(void)state;
+	struct gg_seal *s = make(7), *reader = make(7);
+	const uint8_t half[GG_SEAL_HALF] = "twelve bytes";
+	uint8_t text[3][50], to[50], trailer[GG_SEAL_TRAILER], tags[3][GG_SEAL_TAG];
+	assert_int_equal(gg_seal_series(s, half), 0);
+	assert_int_equal(gg_seal_series(reader, half), 0);
+	for (uint8_t i = 0; i < 3; i++) {
+		memset(text[i], i, sizeof text[i]);
+		assert_int_equal(
+			gg_seal_shut_at(s, 0x100u + i, GG_STR("k"), text[i], 50, text[i], tags[i]), 0);
+		assert_int_equal(gg_seal_shut(s, GG_STR(""), to, 50, to, trailer), 0);
+	}
+	for (uint8_t i = 0; i < 3; i++) {
+		assert_int_equal(
+			gg_seal_open_at(reader, 0x101u + i, GG_STR("k"), text[i], 50, tags[i], to), -EBADMSG);
+		assert_int_equal(
+			gg_seal_open_at(reader, 0x100u + i, GG_STR("l"), text[i], 50, tags[i], to), -EBADMSG);
+		assert_int_equal(
+			gg_seal_open_at(reader, 0x100u + i, GG_STR("k"), text[i], 50, tags[i], to), 0);
+		assert_true(to[0] == i && to[49] == i);
+		memcpy(trailer, half, sizeof half);
+		memset(trailer + GG_SEAL_HALF, 0, GG_SEAL_HALF);
+		trailer[GG_SEAL_NONCE - 2] = 1;
+		trailer[GG_SEAL_NONCE - 1] = i;
+		memcpy(trailer + GG_SEAL_NONCE, tags[i], GG_SEAL_TAG);
+		assert_int_equal(gg_seal_open(reader, GG_STR("k"), text[i], 50, trailer, to), 0);
+	}
+	gg_seal_free(s);
+	gg_seal_free(reader);
+}
+
 /* RFC 5869's construction with no salt: extract with zeros, then one block of expand. */
 static void keys_of_different_purposes_differ_and_stay(void **state)
 {
@@ -100,6 +134,7 @@ int main(void)
 		cmocka_unit_test(opens_the_vectors_of_the_specification),
 		cmocka_unit_test(what_was_shut_opens_in_place_and_says_nothing_meanwhile),
 		cmocka_unit_test(opens_nothing_that_was_changed_moved_or_is_anothers),
+		cmocka_unit_test(a_series_opens_by_its_numbers_and_as_single_blocks),
 		cmocka_unit_test(keys_of_different_purposes_differ_and_stay),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "store/journal_private.h"
+#include "store/sealed_vfs.h"
 #include "store/sql.h"
 
 #include <poll.h>
@@ -83,6 +84,8 @@ int gg_snapshot_open(const char *path, struct gg_snapshot **ret_snapshot, struct
 		s->bytes = (uint64_t)pages * (uint64_t)size;
 		if (pages < 0 || size < 0 || code != SQLITE_OK || !s->file->pMethods)
 			status = gg_error_set(e, -EIO, "%s can't be read", path);
+		else
+			s->file = gg_sealed_vfs_raw(s->file); /* what is sealed stays so in a copy */
 	}
 	if (status < 0) {
 		gg_snapshot_close(s);
@@ -111,21 +114,25 @@ struct gg_snapshot *gg_snapshot_close(struct gg_snapshot *s)
 	return NULL;
 }
 
-int gg_snapshot_segments(const char *dir, uint64_t end,
-	int (*each)(void *arg, const char *path, const char *name, uint64_t bytes), void *arg)
+int gg_snapshot_segments(const char *dir, uint64_t end, gg_snapshot_segment *each, void *arg)
 {
 	struct gg_segment_list list = {0};
 	char path[GG_PATH_MAX];
 	int status = gg_segment_list_load(&list, dir);
+	if (status == -ENOKEY)
+		status = 0; /* they are copied as they are */
 	for (size_t i = 0; i < list.count && status == 0 && list.items[i].first < end; i++) {
 		struct stat st;
 		uint64_t most = end - list.items[i].first;
 		status = gg_segment_path(path, dir, list.items[i].first);
 		if (status == 0 && stat(path, &st) < 0)
 			status = -errno;
+		/* A table of tags lies behind the records; and who seals afterwards may be at it right now.
+		 */
+		uint64_t size = (uint64_t)st.st_size;
+		bool whole = size <= most || list.items[i].form == GG_SEGMENT_SEALED_LATER;
 		if (status == 0)
-			status = each(arg, path, strrchr(path, '/') + 1,
-				(uint64_t)st.st_size < most ? (uint64_t)st.st_size : most);
+			status = each(arg, path, strrchr(path, '/') + 1, whole ? size : most, whole);
 	}
 	gg_segment_list_done(&list);
 	return status;

@@ -24,9 +24,10 @@ int gg_snapshot_read(struct gg_snapshot *s, uint64_t offset, void *to, size_t le
 /* Accepts NULL. */
 struct gg_snapshot *gg_snapshot_close(struct gg_snapshot *s);
 
-/* The segments of a journal's folder, oldest first, each with how many of its bytes lie before end. Stops
- * when each() returns a negative errno, and returns that. */
-int gg_snapshot_segments(const char *dir, uint64_t end,
-	int (*each)(void *arg, const char *path, const char *name, uint64_t bytes), void *arg);
+/* whole: all of the file, also when it has been written anew since it was looked at and is longer. */
+typedef int gg_snapshot_segment(void *arg, const char *path, const char *name, uint64_t bytes, bool whole);
+/* The segments of a journal's folder, oldest first, each with how many of its bytes lie before end; sealed
+ * ones as they are. Stops when each() returns a negative errno, and returns that. */
+int gg_snapshot_segments(const char *dir, uint64_t end, gg_snapshot_segment *each, void *arg);
 
 #endif

@@ -115,7 +115,7 @@ static void who_still_reads_what_was_is_waited_for(GG_UNUSED void **state)
 	sqlite3_close(db);
 }
 
-static int add(void *arg, GG_UNUSED const char *at, const char *name, uint64_t bytes)
+static int add(void *arg, GG_UNUSED const char *at, const char *name, uint64_t bytes, GG_UNUSED bool whole)
 {
 	struct gg_buf *b = arg;
 	gg_buf_printf(b, "%s %llu;", name, (unsigned long long)bytes);

@@ -3,6 +3,7 @@
 #include "store/sql.h"
 
 #include "store/query_memory.h"
+#include "store/sealed_vfs.h"
 
 enum { BUSY_MS = 5000 };
 
@@ -43,17 +44,33 @@ static bool is_empty(sqlite3 *db)
 	return yes;
 }
 
+int gg_sql_seal(const uint8_t *root)
+{
+	return gg_sealed_vfs_key(root);
+}
+
+int gg_sql_unseal(const char *path, struct gg_error *e)
+{
+	return gg_sealed_undo(path, e);
+}
+
 int gg_sql_open(const char *path, bool read_only, sqlite3 **ret_db, struct gg_error *e)
 {
 	sqlite3 *db = NULL;
+	const char *vfs = NULL;
 	gg_query_memory_setup();
 	int flags = SQLITE_OPEN_NOMUTEX |
 		    (read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
-	int code = sqlite3_open_v2(path, &db, flags, NULL);
+	int status = gg_sealed_prepare(path, read_only, &vfs, e);
+	if (status < 0)
+		return status;
+	int code = sqlite3_open_v2(path, &db, flags, vfs);
 	if (code == SQLITE_OK) {
 		sqlite3_busy_timeout(db, BUSY_MS);
 		sqlite3_extended_result_codes(db, 1);
-		if (!read_only && is_empty(db))
+		if (vfs) /* there are no others */
+			code = sqlite3_exec(db, "PRAGMA temp_store=MEMORY", NULL, NULL, NULL);
+		if (code == SQLITE_OK && !read_only && is_empty(db))
 			code = sqlite3_exec(db, "PRAGMA auto_vacuum=INCREMENTAL", NULL, NULL, NULL);
 		if (code == SQLITE_OK && !read_only)
 			code = sqlite3_exec(db,
@@ -62,8 +79,10 @@ int gg_sql_open(const char *path, bool read_only, sqlite3 **ret_db, struct gg_er
 				NULL, NULL, NULL);
 	}
 	if (code != SQLITE_OK) {
-		int status = gg_error_set(e, gg_sql_errno(code), "%s can't be opened: %s", path,
-			db ? sqlite3_errmsg(db) : "out of memory");
+		status = gg_error_set(e, gg_sql_errno(code), "%s can't be opened: %s", path,
+			code == SQLITE_IOERR_DATA ? "a page of it was damaged or changed, see the log"
+			: db                      ? sqlite3_errmsg(db)
+						  : "out of memory");
 		sqlite3_close(db);
 		return status;
 	}

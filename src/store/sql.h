@@ -8,7 +8,14 @@
 
 #include <sqlite3.h>
 
-/* Opens (makes) a database in WAL mode; synced at every commit. Errors: with a text naming the file. */
+/* From now on databases are opened, and made, sealed with a key out of this root key (GG_SEAL_KEY bytes);
+ * NULL: plain. For the whole process, before the first is opened. A plain one that is opened for writing is
+ * sealed by that. Errors: -ENOMEM, -EIO. */
+int gg_sql_seal(const uint8_t *root);
+/* Makes a sealed database plain for good; nobody may have it open. Errors: with a text. */
+int gg_sql_unseal(const char *path, struct gg_error *e);
+/* Opens (makes) a database in WAL mode; synced at every commit. Errors: with a text naming the file;
+ * -EACCES it is sealed, and not with this key. */
 int gg_sql_open(const char *path, bool read_only, sqlite3 **ret_db, struct gg_error *e);
 /* -ENOSPC, -ENOMEM, -EAGAIN, -EEXIST (a constraint) or -EIO for what SQLite says. */
 int gg_sql_errno(int sqlite_code);

@@ -8,10 +8,13 @@
  * same with made-up signals of a plant history_bench year FOLDER SAMPLES  one signal at 1 s into a history
  *   history_bench scan FOLDER          all samples of all signals of the history
  *   history_bench chart FOLDER BUCKETS a chart over all of the first signal
+ *
+ * With HISTORY_BENCH_SEALED in the environment the history is sealed.
  */
 #include "base/clock.h"
 #include "core/signals.h"
 #include "store/history.h"
+#include "store/sql.h"
 
 #include <math.h>
 #include <sqlite3.h>
@@ -404,6 +407,9 @@ static void chart(const char *folder, size_t count)
 int main(int argc, char **argv)
 {
 	gg_batch_set_budget(256ULL << 20);
+	if (getenv("HISTORY_BENCH_SEALED") &&
+		gg_sql_seal((const uint8_t *)"a key of thirty-two bytes, to try") < 0)
+		die("no key");
 	if (argc == 4 && strcmp(argv[1], "load") == 0) {
 		read_rows(argv[3]);
 		load(argv[2]);

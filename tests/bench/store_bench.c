@@ -4,7 +4,7 @@
  * signals plants have. zstd -19 over the same columns (24 bytes a sample: time, signal, value) is the
  * yardstick.
  *
- *   store_bench [folder for the journal's write test]
+ *   store_bench [empty folder for the journal's write test, plain and sealed]
  */
 #include "base/clock.h"
 #include "core/signals.h"
@@ -12,10 +12,11 @@
 #include "store/journal_format.h"
 
 #include <math.h>
+#include <time.h>
 #include <unistd.h>
 #include <zstd.h>
 
-enum { SIGNALS = 100, ROUNDS = 10240 };
+enum { SIGNALS = 100, ROUNDS = 10240, SINGLES = 500000 };
 
 static uint64_t state = 88172645463325252ULL;
 
@@ -96,7 +97,7 @@ static void bench_journal(const struct kind *k, struct gg_batch **all)
 		gg_dictionary_announce(&d, all[r], &names, &max);
 		uint8_t *to = (uint8_t *)gg_buf_room(&bytes, GG_RECORD_HEADER + max);
 		size_t len = gg_batch_encode(&d, all[r], to + GG_RECORD_HEADER);
-		gg_record_seal(to, bytes.len, GG_RECORD_INPUT, (uint32_t)len);
+		gg_record_finish(to, bytes.len, GG_RECORD_INPUT, (uint32_t)len);
 		bytes.len += GG_RECORD_HEADER + len;
 		ends[r + 1] = bytes.len;
 	}
@@ -173,50 +174,102 @@ static void bench_zstd(const struct kind *k, struct gg_batch **all)
 	free(to);
 }
 
-static void bench_write(const char *dir, struct gg_batch **all)
+/* One sample each, as a message of a device brings it. */
+static struct gg_batch **singles(const uint32_t *signals)
 {
-	struct gg_journal_options o = {.dir = dir, .names = &gg_names_table};
+	struct gg_batch **all = calloc(SINGLES, sizeof *all);
+	for (int r = 0; all && r < SINGLES; r++) {
+		int64_t time = 1700000000LL * GG_NS_PER_S + r * GG_NS_PER_MS;
+		all[r] = gg_batch_new(1, 0);
+		if (!all[r])
+			abort();
+		all[r]->device = gg_signal(signals[0])->device;
+		all[r]->received_ns = time + 1234567;
+		gg_batch_add_float(all[r], signals[r % SIGNALS], time, noise() * 100);
+		gg_batch_freeze(all[r]);
+	}
+	return all;
+}
+
+/* The thread's own time, which is what others have less of: user and system, of the process. */
+static double cpu_seconds(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void read_back(struct gg_journal *j, const char *name)
+{
+	struct gg_journal_reader *reader;
+	struct gg_record rec;
+	uint64_t samples = 0, records = 0;
+	double start = seconds();
+	gg_journal_reader_new(j, 0, &reader);
+	while (gg_journal_next(reader, &rec) == 1) {
+		samples += rec.batch->count;
+		records++;
+		gg_batch_unref(rec.batch);
+	}
+	double took = seconds() - start;
+	printf("%-22s read back: %.2f M records/s, %.1f M samples/s\n", name, (double)records / took / 1e6,
+		(double)samples / took / 1e6);
+	gg_journal_reader_free(reader);
+}
+
+static void bench_write(
+	const char *dir, const uint8_t *root, const char *name, struct gg_batch **all, int count)
+{
+	char folder[512];
+	snprintf(folder, sizeof folder, "%s/%s", dir, name);
+	struct gg_journal_options o = {.dir = folder, .root = root, .names = &gg_names_table};
 	struct gg_journal *j;
 	struct gg_error e = {0};
+	o.keep_bytes = 1ULL << 30;
 	if (gg_journal_open(&o, &j, &e) < 0 || gg_journal_start(j, &e) < 0) {
 		fprintf(stderr, "%s\n", e.text);
 		return;
 	}
-	double start = seconds();
-	for (int r = 0; r < ROUNDS; r++)
+	double start = seconds(), cpu = cpu_seconds();
+	for (int r = 0; r < count; r++)
 		while (gg_journal_append(j, all[r]) < 0)
 			usleep(100);
 	gg_journal_flush(j);
 	double all_at_once = seconds() - start;
+	cpu = cpu_seconds() - cpu;
+	struct gg_journal_stats s;
+	gg_journal_get_stats(j, &s);
+	double n = (double)s.records;
+	printf("%-22s %.2f M records/s, %.1f M samples/s, %.0f MB/s to disk, %.2f us of a processor and %.0f "
+	       "bytes a record\n",
+		name, n / all_at_once / 1e6, (double)s.samples / all_at_once / 1e6,
+		(double)s.bytes / all_at_once / 1e6, cpu / n * 1e6, (double)s.bytes / n);
 	start = seconds();
 	for (int r = 0; r < 200; r++) {
 		gg_journal_append(j, all[r]);
 		gg_journal_flush(j);
 	}
-	double each = (seconds() - start) / 200;
-	struct gg_journal_stats s;
-	gg_journal_get_stats(j, &s);
-	printf("journal thread: %.1f M samples/s to disk, %.2f ms for one batch to be synced, %.2f ms a "
-	       "sync\n",
-		(double)ROUNDS * SIGNALS / all_at_once / 1e6, each * 1e3,
-		(double)s.sync_ns / (double)s.syncs / 1e6);
-	start = seconds();
-	struct gg_journal_reader *reader;
-	struct gg_record rec;
-	uint64_t samples = 0;
-	gg_journal_reader_new(j, 0, &reader);
-	while (gg_journal_next(reader, &rec) == 1) {
-		samples += rec.batch->count;
-		gg_batch_unref(rec.batch);
-	}
-	printf("journal reader: %.1f M samples/s\n", (double)samples / (seconds() - start) / 1e6);
-	gg_journal_reader_free(reader);
+	printf("%-22s %.2f ms for one batch to be synced\n", name, (seconds() - start) / 200 * 1e3);
+	read_back(j, name);
 	gg_journal_close(j);
 	start = seconds();
 	if (gg_journal_open(&o, &j, &e) == 0) {
-		printf("journal open: %.1f ms\n", (seconds() - start) * 1e3);
+		printf("%-22s %.1f ms to open it\n", name, (seconds() - start) * 1e3);
 		gg_journal_close(j);
 	}
+}
+
+static void bench_writes(const char *dir, const uint32_t *signals, struct gg_batch **batches)
+{
+	static const uint8_t root[GG_SEAL_KEY] = "a root key";
+	struct gg_batch **small = singles(signals);
+	bench_write(dir, NULL, "100-samples-plain", batches, ROUNDS);
+	bench_write(dir, root, "100-samples-sealed", batches, ROUNDS);
+	bench_write(dir, NULL, "1-sample-plain", small, SINGLES);
+	bench_write(dir, root, "1-sample-sealed", small, SINGLES);
+	for (int r = 0; r < SINGLES; r++)
+		gg_batch_unref(small[r]);
+	free(small);
 }
 
 int main(int argc, char **argv)
@@ -234,7 +287,7 @@ int main(int argc, char **argv)
 		bench_history(&kinds[k], all);
 		bench_zstd(&kinds[k], all);
 		if (argc > 1 && kinds[k].value == decimals)
-			bench_write(argv[1], all);
+			bench_writes(argv[1], signals, all);
 		for (int r = 0; r < ROUNDS; r++)
 			gg_batch_unref(all[r]);
 		free(all);

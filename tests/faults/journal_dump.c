@@ -5,9 +5,11 @@
  *   journal_dump FOLDER [from=POSITION] [kinds=input,derived,event,...]
  *   POSITION KIND [device/signal=VALUE@TIME_NS ...]      a line per record; other kinds: NAME and bytes
  *
- * The last line says how many bytes were damaged. The folder may be one that a gateway is writing.
+ * A sealed one opens by the slots of the data folder around it. The last line says how many bytes were
+ * damaged. The folder may be one that a gateway is writing.
  */
 #include "core/signals.h"
+#include "security/vault.h"
 #include "store/journal.h"
 
 #include <ctype.h>
@@ -54,6 +56,19 @@ static unsigned kinds_of(struct gg_str list)
 	return bits;
 }
 
+/* The root key of the data folder around dir, by its own slots. */
+static const uint8_t *root_key(const char *dir)
+{
+	static struct gg_vault_key key;
+	const struct gg_vault_means means = {0};
+	struct gg_error e = {0};
+	char data[4096];
+	snprintf(data, sizeof data, "%s/..", dir);
+	if (gg_vault_open_folder(data, &means, &key, &e) < 0)
+		fprintf(stderr, "%s\n", e.text);
+	return key.sealed ? key.root : NULL;
+}
+
 int main(int argc, char **argv)
 {
 	struct gg_journal_reader *reader = NULL;
@@ -68,12 +83,16 @@ int main(int argc, char **argv)
 			wanted = kinds_of(value);
 	}
 	gg_signals_limit(1000000, 1000000);
-	if (argc < 2 || gg_journal_reader_open(argv[1], &gg_names_table, from, &reader) < 0) {
+	if (argc < 2) {
 		fprintf(stderr, "usage: journal_dump FOLDER [from=POSITION] [kinds=KIND,...]\n");
 		return 2;
 	}
+	int rc = gg_journal_reader_open(argv[1], &gg_names_table, root_key(argv[1]), from, &reader);
+	if (rc < 0) {
+		fprintf(stderr, "%s: %s\n", argv[1], gg_journal_reader_error(rc));
+		return 2;
+	}
 	gg_journal_reader_kinds(reader, wanted);
-	int rc;
 	while ((rc = gg_journal_next(reader, &r)) == 1) {
 		print_record(&r);
 		gg_batch_unref(r.batch);

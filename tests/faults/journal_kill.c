@@ -106,7 +106,7 @@ static uint64_t verify(const char *dir, uint64_t last)
 	struct gg_journal_reader *r;
 	struct gg_record rec;
 	uint64_t expected = 1;
-	if (gg_journal_reader_open(dir, &gg_names_table, 0, &r) < 0) {
+	if (gg_journal_reader_open(dir, &gg_names_table, NULL, 0, &r) < 0) {
 		if (last == 0)
 			return 0;
 		fprintf(stderr, "the journal can't be read\n");

@@ -11,7 +11,7 @@ import unittest
 
 import paho.mqtt.client as paho
 
-from gateway import BUILD, Gateway, wait_until
+from gateway import BINARY, BUILD, Gateway, wait_until
 from peers import Client
 
 LOAD = os.path.join(os.path.abspath(BUILD), "tests", "bench", "mqtt_load_bench")
@@ -44,6 +44,33 @@ def dump(data, position=0, kinds="input"):
     return records
 
 
+WORDS = [b"temperature", b"load0", b"load1"]
+
+
+def assert_says_nothing(test, folder, words):
+    """No file of the folder holds one of these words as it is."""
+    looked_at = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(place, name)
+            if not os.path.isfile(path):
+                continue
+            with open(path, "rb") as f:
+                content = f.read()
+            looked_at += len(content)
+            for word in words:
+                test.assertNotIn(word, content, f"{path} says {word!r}: {content[:200]!r}")
+    test.assertGreater(looked_at, 1000)
+
+
+def write_key(gateway):
+    path = os.path.join(gateway.folder, "key")
+    with open(path, "wb") as f:
+        f.write(os.urandom(32))
+    os.chmod(path, 0o600)
+    return path
+
+
 class Watch:
     """What is known of the journal so far, looked at again after each start."""
 
@@ -66,12 +93,18 @@ class Watch:
 
 
 class Kill(unittest.TestCase):
+    prepare = None  # called with the gateway before its first start
+
     def rounds(self, qos, kills, seconds, config=CONFIG, clients=CLIENTS, look=None):
+        gateway = Gateway(config)
+        gateway.make_folder()
+        if self.prepare:
+            self.prepare(gateway)
         acked_path = None
         watch, kills_done, acked = Watch(self), 0, 0
         began = time.monotonic()
         slowest = 0.0
-        with Gateway(config) as gateway:
+        with gateway:
             acked_path = os.path.join(gateway.folder, "acked")
             while kills_done < kills and time.monotonic() - began < seconds:
                 load = subprocess.Popen(
@@ -88,6 +121,8 @@ class Kill(unittest.TestCase):
                 gateway.start()
                 slowest = max(slowest, time.monotonic() - again)
                 watch.look(gateway.data)
+            if self.prepare:
+                assert_says_nothing(self, gateway.data, WORDS)
             with open(acked_path, encoding="ascii") as f:
                 for line in f:
                     topic, _, number = line.partition(" ")
@@ -123,6 +158,46 @@ class Shards(Kill):
 
     def test_nothing_acknowledged_is_lost_with_qos_2(self):
         self.rounds(2, max(KILLS // 10, 1), SECONDS * 0.2, dict(CONFIG, shards=3), 12)
+
+
+SEALED = dict(CONFIG, encryption={"key_file": "{folder}/key"})
+
+
+class Sealed(Kill):
+    """The same with a sealed journal, and with one that was plain at first."""
+    prepare = staticmethod(write_key)
+
+    def test_nothing_acknowledged_is_lost_with_qos_1(self):
+        self.rounds(1, max(KILLS // 5, 1), SECONDS * 0.3, SEALED)
+
+    def test_nothing_acknowledged_is_lost_with_qos_2(self):
+        self.rounds(2, max(KILLS // 10, 1), SECONDS * 0.1, SEALED)
+
+    def test_a_plain_journal_becomes_sealed_over_kills(self):
+        gateway = Gateway(dict(CONFIG, journal={"segment_size": "1MiB", "reserve": "0", "retention": {"size": "1GiB"}}))
+        with gateway:
+            write_key(gateway)
+            subprocess.run([LOAD, "acked", f"127.0.0.1:{gateway.mqtt_port}", "clients=4", "window=50", "qos=1",
+                            "seconds=3"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+            gateway.kill()
+            before = dump(gateway.data)
+            gateway.config = dict(gateway.config, encryption=SEALED["encryption"])
+            kills = 0
+            for kills in range(20):
+                gateway.write_config()
+                with open(gateway.log_path, "ab") as log:
+                    gateway.process = subprocess.Popen([BINARY, "run", "--config", gateway.config_path, "--data",
+                                                        gateway.data], stdout=log, stderr=log)
+                time.sleep(random.uniform(0.05, 0.3))  # the moment of death
+                gateway.kill()
+                if "all segments of the journal are sealed now" in gateway.log(1 << 20):
+                    break
+            gateway.start()
+            gateway.wait_log("all segments of the journal are sealed now", 30)
+            self.assertEqual(dump(gateway.data)[:len(before)], before)
+            gateway.stop()
+            assert_says_nothing(self, gateway.data, WORDS)
+        print(f"        {kills + 1} kills while {len(before)} records were sealed")
 
 
 class Sessions(unittest.TestCase):

@@ -45,7 +45,7 @@ static inline struct fixture *fixture_new(void)
 	snprintf(f->dir, sizeof f->dir, "%s/journal", f->folder.path);
 	snprintf(f->path, sizeof f->path, "%s/history.db", f->folder.path);
 	f->clock = (struct day_clock){{real_monotonic, set_utc}, 0};
-	f->jo = (struct gg_journal_options){.dir = f->dir, .names = &gg_names_table};
+	f->jo = (struct gg_journal_options){.dir = f->dir, .root = the_root, .names = &gg_names_table};
 	return f;
 }
 

@@ -12,6 +12,8 @@
 
 #include "core/signals.h"
 #include "store/journal.h"
+#include "store/seal.h"
+#include "store/sql.h"
 
 #include <dirent.h>
 #include <sys/stat.h>
@@ -20,6 +22,16 @@
 struct folder {
 	char path[64];
 };
+
+/* Set by use_key(): tests of journals run once plain and once sealed. */
+static GG_UNUSED const uint8_t *the_root;
+
+static inline int use_key(GG_UNUSED void **state)
+{
+	static const uint8_t root[GG_SEAL_KEY] = "a root key for tests";
+	the_root = root;
+	return 0;
+}
 
 static inline void folder_empty(const char *path)
 {
@@ -42,8 +54,19 @@ static inline void folder_empty(const char *path)
 		closedir(d);
 }
 
+/* With GANGLION_TEST_SEALED in the environment the databases of all tests are sealed. */
+static inline bool sealed_by_environment(void)
+{
+	static const uint8_t root[] = "a key of 32 bytes, for tests only";
+	if (!getenv("GANGLION_TEST_SEALED"))
+		return false;
+	assert_int_equal(gg_sql_seal(root), 0);
+	return true;
+}
+
 static inline void folder_make(struct folder *f)
 {
+	sealed_by_environment();
 	snprintf(f->path, sizeof f->path, "/tmp/ganglion-store-XXXXXX");
 	assert_non_null(mkdtemp(f->path));
 }

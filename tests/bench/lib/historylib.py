@@ -20,7 +20,9 @@ def folder():
         shutil.rmtree(path, ignore_errors=True)
 
 
-def bench(*args):
+def bench(*args, sealed=False):
     """Runs history_bench; its closing JSON object."""
-    out = subprocess.run([b.program("history_bench"), *map(str, args)], check=True, stdout=subprocess.PIPE, text=True)
+    env = dict(os.environ, HISTORY_BENCH_SEALED="1") if sealed else None
+    out = subprocess.run([b.program("history_bench"), *map(str, args)], check=True, stdout=subprocess.PIPE, text=True,
+                         env=env)
     return json.loads(out.stdout.splitlines()[-1])
