@@ -8,6 +8,7 @@
 #include "app/config_reference.h"
 #include "app/problems.h"
 #include "app/table.h"
+#include "app/unseal.h"
 #include "app/when.h"
 #include "core/revisions.h"
 #include "core/value.h"
@@ -65,6 +66,8 @@ static int print_kept(const struct gg_args *args, const char *data, uint64_t num
 	struct gg_revision note;
 	struct gg_error e = {0};
 	gg_components_set(gg_all_components);
+	if (gg_cli_unseal(args, data))
+		return 1;
 	if (gg_revision_read(data, number, &note, &text, &e) < 0)
 		return gg_cli_failed(args, "%s", e.text);
 	int rc = gg_config_load_text("revision", gg_buf_view(&text), &env, &problems, &config);
@@ -310,6 +313,8 @@ static int kept_history(const struct gg_args *args, const char *data)
 	struct gg_table t;
 	size_t count = 0;
 	char time[GG_TIME_TEXT];
+	if (gg_cli_unseal(args, data))
+		return 1;
 	if (gg_revisions_list(data, &all, &count, &e) < 0)
 		return gg_cli_failed(args, "%s", e.text);
 	gg_table_init(&t, history_columns, GG_COUNT(history_columns));

@@ -63,8 +63,8 @@ static const struct gg_flag key_flags[] = {GG_CLIENT_FLAGS,
 	{"title", GG_FLAG_TEXT, "TEXT", "create: what it is for"},
 	{"expires", GG_FLAG_TEXT, "WHEN", "create: a time, or how long it lives, like 90d"}, {0}};
 
-static const struct gg_flag config_flags[] = {
-	GG_CLIENT_FLAGS, {"out", GG_FLAG_TEXT, "DIR", "reference: write all pages there"}, {0}};
+static const struct gg_flag config_flags[] = {GG_CLIENT_FLAGS, GG_UNSEAL_FLAGS,
+	{"out", GG_FLAG_TEXT, "DIR", "reference: write all pages there"}, {0}};
 
 static const struct gg_flag replay_flags[] = {GG_DATA_FLAG, GG_UNSEAL_FLAGS,
 	{"config", GG_FLAG_TEXT, "FILE", "the configuration to try (default: the one in force)"},

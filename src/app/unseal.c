@@ -69,8 +69,8 @@ static struct gg_vault_key opened;
 /* From here on the stores that this process opens are read with the key. */
 static void hand_over(struct gg_vault_key *key)
 {
-	gg_vault_guard(&opened);
 	opened = *key;
+	gg_vault_guard(&opened);
 	OPENSSL_cleanse(key, sizeof *key);
 }
 

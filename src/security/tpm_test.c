@@ -11,7 +11,6 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -28,10 +27,28 @@ static bool installed(void)
 	return access("/usr/bin/swtpm", X_OK) == 0 && gg_tpm_library_load(NULL) == 0;
 }
 
+static int unix_socket(const char *path, bool listens)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	gg_str_copy(a.sun_path, sizeof a.sun_path, gg_str(path));
+	int rc = listens ? bind(fd, (struct sockaddr *)&a, sizeof a)
+			 : connect(fd, (struct sockaddr *)&a, sizeof a);
+	if (rc == 0 && listens)
+		rc = listen(fd, 1);
+	if (rc == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* A socket is there a moment before it listens. */
 static bool answers(const char *path)
 {
-	struct stat st;
-	return stat(path, &st) == 0 && S_ISSOCK(st.st_mode);
+	int fd = unix_socket(path, false);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
 }
 
 static void power_on(struct machine *m)
@@ -54,9 +71,10 @@ static void power_on(struct machine *m)
 		_exit(127);
 	}
 	assert_true(m->pid > 0);
-	for (int i = 0; i < 2000 && !(answers(path) && answers(control_path)); i++)
+	bool ready = false;
+	for (int i = 0; i < 2000 && !(ready = answers(control_path) && answers(path)); i++)
 		nanosleep(&moment, NULL);
-	assert_true(answers(path));
+	assert_true(ready);
 	snprintf(m->tcti, sizeof m->tcti, "swtpm:path=%s", path);
 }
 
@@ -207,21 +225,6 @@ struct listener {
 	int at;
 	struct gg_buf heard;
 };
-
-static int unix_socket(const char *path, bool listens)
-{
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	gg_str_copy(a.sun_path, sizeof a.sun_path, gg_str(path));
-	int rc = listens ? bind(fd, (struct sockaddr *)&a, sizeof a)
-			 : connect(fd, (struct sockaddr *)&a, sizeof a);
-	if (rc == 0 && listens)
-		rc = listen(fd, 1);
-	if (rc == 0)
-		return fd;
-	close(fd);
-	return -1;
-}
 
 static bool pass_on(struct listener *l, int from, int to)
 {

@@ -172,6 +172,8 @@ void gg_vault_guard(struct gg_vault_key *key)
 {
 	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)key & ~(page - 1);
 	size_t len = (uintptr_t)(key + 1) - begin;
+	if (!key->sealed)
+		return;
 	/* Both may be refused; then it is as it was. */
 	if (mlock((void *)begin, len) < 0 || madvise((void *)begin, len, MADV_DONTDUMP) < 0)
 		return;

@@ -230,7 +230,7 @@ class PowerCuts(Case):
                 gateway.process = subprocess.Popen(
                     [BINARY, "run", "--config", gateway.config_path, "--data", gateway.data], stdout=log, stderr=log,
                     env=dict(os.environ, **gateway.env))
-            time.sleep(random.uniform(0.002, 0.07))  # the moment of the cut, not a wait for anything
+            time.sleep(random.uniform(0.002, 0.15))  # the moment of the cut, not a wait for anything
             gateway.cut_power()
             with open(os.path.join(gateway.data, "history.db"), "rb") as f:
                 states.append(f.read(16) == PLAIN)

@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import time
@@ -56,7 +57,12 @@ class Tpm:
             ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={self.folder}", "--server",
              f"type=unixio,path={self.socket}", "--ctrl", f"type=unixio,path={self.socket}.ctrl", "--flags",
              "not-need-init,startup-clear"], stderr=subprocess.DEVNULL)
-        wait_until(lambda: os.path.exists(self.socket) and os.path.exists(self.socket + ".ctrl"), what="swtpm")
+        wait_until(lambda: self.answers(".ctrl") and self.answers(""), what="swtpm")
+
+    def answers(self, end):
+        """A socket is there a moment before it listens."""
+        with socket.socket(socket.AF_UNIX) as s:
+            return s.connect_ex(self.socket + end) == 0
 
     def power_off(self):
         self.process.terminate()
@@ -248,6 +254,14 @@ class Changes(Vault):
         self.assertGreater(killed, 5)
         self.vault("rewrap", "--new-key-file", self.path("key"))
         self.restart_with(key_file=self.path("key"))
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root")
+    def test_an_administrator_does_not_take_the_file_from_the_user_of_the_gateway(self):
+        self.restart_with(key_file=self.path("key"))
+        os.chown(self.data, 65534, 65534)
+        self.vault("add-recovery")
+        found = os.stat(os.path.join(self.data, "keys.json"))
+        self.assertEqual((found.st_uid, stat.S_IMODE(found.st_mode)), (65534, 0o600))
 
     def hint(self):
         return os.path.basename(json.loads(run("vault", "--json", "--data", self.data).stdout)["slots"][-1]["key_file"])
