@@ -2,6 +2,7 @@
 #include "app/client.h"
 #include "app/output.h"
 #include "app/table.h"
+#include "app/when.h"
 #include "net/curl.h"
 
 #include <sys/socket.h>
@@ -390,4 +391,30 @@ void gg_url_escape(struct gg_buf *to, struct gg_str s)
 		else
 			gg_buf_printf(to, "%%%02X", b);
 	}
+}
+
+void gg_url_param(struct gg_buf *path, const char *name, struct gg_str value)
+{
+	gg_buf_char(path, memchr(path->p, '?', path->len) ? '&' : '?');
+	gg_buf_str(path, gg_str(name));
+	gg_buf_char(path, '=');
+	gg_url_escape(path, value);
+}
+
+int gg_url_time(const struct gg_args *args, struct gg_buf *path, const char *option, const char *name,
+	const char *otherwise)
+{
+	const char *given = gg_arg(args, option) ? gg_arg(args, option) : otherwise;
+	char text[GG_TIME_TEXT];
+	int64_t ns;
+	if (!given)
+		return 0;
+	if (gg_when_parse(gg_str(given), gg_clock_utc(&gg_clock_system), &ns) < 0)
+		return gg_cli_wrong(args,
+			"--%s: expected a time like 2026-03-01T12:00:00Z, or how long ago, like -1h; got "
+			"'%s'",
+			option, given);
+	gg_time_format(text, ns);
+	gg_url_param(path, name, gg_str(text));
+	return 0;
 }

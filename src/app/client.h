@@ -65,5 +65,11 @@ const char *gg_client_code(const struct gg_client *c);
 
 /* Adds s with all but letters, digits and -._~/ as %XX. */
 void gg_url_escape(struct gg_buf *to, struct gg_str s);
+/* "?name=value" or "&name=value". */
+void gg_url_param(struct gg_buf *path, const char *name, struct gg_str value);
+/* The time of an option as a parameter; when the option is not given: otherwise, or nothing when that is
+ * NULL. Returns 0 or what the command ends with, told already. */
+int gg_url_time(const struct gg_args *args, struct gg_buf *path, const char *option, const char *name,
+	const char *otherwise);
 
 #endif

@@ -209,11 +209,11 @@ static int run(const struct gg_args *args, struct gg_error *e)
 	return rc;
 }
 
-int gg_cmd_demo(const struct gg_args *args)
+/* The demo's settings out of the arguments. Returns 0 or what the command ends with, told already. */
+static int take_arguments(const struct gg_args *args)
 {
 	static char dir[PATH_MAX], site[GG_DEMO_PATH];
 	struct gg_error e = {0};
-	char text[1024];
 	double speed;
 	if (args->word_count)
 		return gg_cli_wrong(args, "no argument expected; the folder is given with --data DIR");
@@ -230,9 +230,19 @@ int gg_cmd_demo(const struct gg_args *args)
 	if ((mkdir(demo.shown_dir, 0700) < 0 && errno != EEXIST) || !realpath(demo.shown_dir, dir))
 		return gg_cli_failed(args, "%s: %s", demo.shown_dir, strerror(errno));
 	demo.dir = dir;
+	return 0;
+}
+
+int gg_cmd_demo(const struct gg_args *args)
+{
+	struct gg_error e = {0};
+	char text[1024];
+	int rc = take_arguments(args);
+	if (rc != 0)
+		return rc;
 	if (gg_teller_start() < 0)
 		return gg_cli_failed(args, "out of memory");
-	int rc = run(args, &e);
+	rc = run(args, &e);
 	if (rc == 0 && !args->json && !args->quiet) {
 		snprintf(text, sizeof text, "\nEnded. The next start with %.512s goes on from here.\n",
 			demo.shown_dir);

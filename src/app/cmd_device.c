@@ -226,35 +226,56 @@ static void print_added_json(struct gg_reply *r, const char *password, bool made
 	puts(gg_buf_text(&out));
 }
 
-static int add(const struct gg_args *args)
+/* What kind of credential the options ask for. */
+struct wish {
+	bool token, certificate, given; /* given: a password, or a file with it */
+};
+
+static int read_wish(const struct gg_args *args, struct wish *ret_wish)
 {
-	struct gg_buf body GG_CLEANUP(gg_buf_done) = GG_BUF(64 << 10);
-	struct gg_json_writer w = gg_json_writer(&body);
-	char password[GG_SECRET_MAX] = "";
-	bool token = flag(args, "token"), certificate = flag(args, "certificate");
-	bool given = flag(args, "password") || flag(args, "password-file"),
-	     made = !token && !certificate && !given;
-	struct gg_reply r;
-	if (token + certificate + given > 1)
+	const struct wish w = {flag(args, "token"), flag(args, "certificate"),
+		flag(args, "password") || flag(args, "password-file")};
+	if (w.token + w.certificate + w.given > 1)
 		return gg_cli_wrong(args, "one credential: --password, --token or --certificate");
-	if (flag(args, "scram") && (token || certificate))
+	if (flag(args, "scram") && (w.token || w.certificate))
 		return gg_cli_wrong(args, "--scram with a password, of which its verifier is made");
-	struct gg_client *c = gg_client_open(args);
-	if (!c)
-		return 1;
-	int rc = token || certificate ? 0 : get_password(args, password);
+	*ret_wish = w;
+	return 0;
+}
+
+static void write_wish(
+	const struct gg_args *args, const struct wish *wish, const char *password, struct gg_buf *to)
+{
+	struct gg_json_writer w = gg_json_writer(to);
 	gg_json_begin_object(&w);
 	gg_json_put_str(&w, "id", gg_str(args->words[0]));
 	if (password[0])
 		gg_json_put_str(&w, "password", gg_str(password));
 	if (flag(args, "scram"))
 		gg_json_put_bool(&w, "scram", true);
-	if (token)
+	if (wish->token)
 		gg_json_put_bool(&w, "token", true);
-	if (certificate)
+	if (wish->certificate)
 		gg_json_put_bool(&w, "certificate", true);
 	gg_json_put_bool(&w, "application", flag(args, "application"));
 	gg_json_end_object(&w);
+}
+
+static int add(const struct gg_args *args)
+{
+	struct gg_buf body GG_CLEANUP(gg_buf_done) = GG_BUF(64 << 10);
+	char password[GG_SECRET_MAX] = "";
+	struct wish wish = {0};
+	struct gg_reply r;
+	int rc = read_wish(args, &wish);
+	if (rc != 0)
+		return rc;
+	bool with_password = !wish.token && !wish.certificate, made = with_password && !wish.given;
+	struct gg_client *c = gg_client_open(args);
+	if (!c)
+		return 1;
+	rc = with_password ? get_password(args, password) : 0;
+	write_wish(args, &wish, password, &body);
 	if (rc == 0) {
 		rc = gg_client_call(c, "POST", "/api/v1/devices", gg_buf_view(&body), NULL, &r);
 		if (rc == 0 && args->json)

@@ -14,26 +14,8 @@ enum { PATH_MAX_BYTES = 8192, OUT_MAX = 64 << 20, WATCH_MS = 500 };
 
 static void put_param(struct gg_buf *path, const char *name, const char *value)
 {
-	if (!value)
-		return;
-	gg_buf_printf(path, "&%s=", name);
-	gg_url_escape(path, gg_str(value));
-}
-
-static int put_time_param(
-	const struct gg_args *args, struct gg_buf *path, const char *name, const char *param)
-{
-	char text[GG_TIME_TEXT];
-	int64_t ns;
-	const char *value = gg_arg(args, name);
-	if (!value)
-		return 0;
-	if (gg_when_parse(gg_str(value), gg_clock_utc(&gg_clock_system), &ns) < 0)
-		return gg_cli_wrong(args,
-			"--%s: expected a time like 2026-03-01T12:00:00Z, or how long ago, like -1h", name);
-	gg_time_format(text, ns);
-	put_param(path, param, text);
-	return 0;
+	if (value)
+		gg_url_param(path, name, gg_str(value));
 }
 
 static int list_path(const struct gg_args *args, struct gg_buf *path)
@@ -54,10 +36,10 @@ static int list_path(const struct gg_args *args, struct gg_buf *path)
 	put_param(path, "kind", gg_arg(args, "kind"));
 	put_param(path, "device", gg_arg(args, "device"));
 	put_param(path, "before", before);
-	int rc = put_time_param(args, path, "from", "from");
+	int rc = gg_url_time(args, path, "from", "from", NULL);
 	if (rc == 0)
-		rc = put_time_param(args, path, "since", "from");
-	return rc ? rc : put_time_param(args, path, "to", "to");
+		rc = gg_url_time(args, path, "since", "from", NULL);
+	return rc ? rc : gg_url_time(args, path, "to", "to", NULL);
 }
 
 /* The events of a page, as cells or as JSON. */

@@ -1,36 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `ganglion history`: deleting what was recorded, for good. */
 #include "app/client.h"
-#include "app/when.h"
 
 #include <unistd.h>
 
 enum { PATH_MAX_BYTES = 16 << 10 };
-
-static void put_param(struct gg_buf *path, const char *name, struct gg_str value)
-{
-	gg_buf_char(path, memchr(path->p, '?', path->len) ? '&' : '?');
-	gg_buf_str(path, gg_str(name));
-	gg_buf_char(path, '=');
-	gg_url_escape(path, value);
-}
-
-static int put_time(const struct gg_args *args, struct gg_buf *path, const char *name)
-{
-	const char *given = gg_arg(args, name);
-	char text[GG_TIME_TEXT];
-	int64_t ns;
-	if (!given)
-		return 0;
-	if (gg_when_parse(gg_str(given), gg_clock_utc(&gg_clock_system), &ns) < 0)
-		return gg_cli_wrong(args,
-			"--%s: expected a time like 2026-03-01T12:00:00Z, or how long ago, like -1h; got "
-			"'%s'",
-			name, given);
-	gg_time_format(text, ns);
-	put_param(path, name, gg_str(text));
-	return 0;
-}
 
 /* Nobody deletes by a slip: on a terminal it asks, elsewhere it wants --yes. */
 static bool is_sure(const struct gg_args *args, const char *select)
@@ -66,10 +40,10 @@ static int delete_some(const struct gg_args *args)
 	if (!select)
 		return gg_cli_wrong(args, "--select is missing: which signals? --select 'badge-17/*'");
 	gg_buf_str(&path, GG_STR("/api/v1/history"));
-	put_param(&path, "select", gg_str(select));
-	int rc = put_time(args, &path, "from");
+	gg_url_param(&path, "select", gg_str(select));
+	int rc = gg_url_time(args, &path, "from", "from", NULL);
 	if (rc == 0)
-		rc = put_time(args, &path, "to");
+		rc = gg_url_time(args, &path, "to", "to", NULL);
 	if (rc)
 		return rc;
 	if (!is_sure(args, select))

@@ -14,14 +14,6 @@ static void put_path(struct gg_buf *path, const char *name, const char *tail)
 	gg_buf_str(path, gg_str(tail));
 }
 
-static void put_param(struct gg_buf *path, const char *name, struct gg_str value)
-{
-	gg_buf_char(path, memchr(path->p, '?', path->len) ? '&' : '?');
-	gg_buf_str(path, gg_str(name));
-	gg_buf_char(path, '=');
-	gg_url_escape(path, value);
-}
-
 /* ---- list ---- */
 
 struct listing {
@@ -50,9 +42,9 @@ static int one_page(struct listing *l, struct gg_table *t, struct gg_buf *json, 
 	int64_t now = gg_clock_utc(&gg_clock_system);
 	gg_buf_str(&path, GG_STR("/api/v1/signals?limit=10000"));
 	if (l->pattern)
-		put_param(&path, "pattern", gg_str(l->pattern));
+		gg_url_param(&path, "pattern", gg_str(l->pattern));
 	if (next[0])
-		put_param(&path, "after", gg_str(next));
+		gg_url_param(&path, "after", gg_str(next));
 	int rc = gg_client_call(l->client, "GET", gg_buf_text(&path), GG_STR(""), NULL, &r);
 	const struct gg_node *all = rc == 0 ? gg_node_get(r.root, "signals") : NULL;
 	for (const struct gg_node *n = all && t ? all->first : NULL; n; n = n->next) {
@@ -309,33 +301,17 @@ static int show_history(const struct gg_args *args, struct gg_reply *r)
 	return rc;
 }
 
-static int put_time_param(
-	const struct gg_args *args, struct gg_buf *path, const char *name, const char *otherwise)
-{
-	const char *given = gg_arg(args, name) ? gg_arg(args, name) : otherwise;
-	char text[GG_TIME_TEXT];
-	int64_t ns;
-	if (gg_when_parse(gg_str(given), gg_clock_utc(&gg_clock_system), &ns) < 0)
-		return gg_cli_wrong(args,
-			"--%s: expected a time like 2026-03-01T12:00:00Z, or how long ago, like -1h; got "
-			"'%s'",
-			name, given);
-	gg_time_format(text, ns);
-	put_param(path, name, gg_str(text));
-	return 0;
-}
-
 static int history(const struct gg_args *args)
 {
 	struct gg_buf path GG_CLEANUP(gg_buf_done) = GG_BUF(PATH_MAX_BYTES);
 	struct gg_reply r;
 	put_path(&path, args->words[0], "/history");
-	int rc = put_time_param(args, &path, "from", "-1h");
+	int rc = gg_url_time(args, &path, "from", "from", "-1h");
 	if (rc == 0)
-		rc = put_time_param(args, &path, "to", "now");
+		rc = gg_url_time(args, &path, "to", "to", "now");
 	if (rc)
 		return rc;
-	put_param(&path, "buckets", gg_arg(args, "plot") ? GG_STR("1000") : GG_STR("500"));
+	gg_url_param(&path, "buckets", gg_arg(args, "plot") ? GG_STR("1000") : GG_STR("500"));
 	struct gg_client *c = gg_client_open(args);
 	if (!c)
 		return 1;

@@ -22,8 +22,7 @@ static int make_password(char to[PASSWORD])
 	uint8_t bytes[RANDOM];
 	if (RAND_bytes(bytes, sizeof bytes) != 1)
 		return -EIO;
-	for (size_t i = 0; i < sizeof bytes; i++)
-		snprintf(to + 2 * i, 3, "%02x", bytes[i]);
+	gg_format_hex(to, bytes, sizeof bytes);
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 #include "app/rows.h"
 #include "app/table.h"
 #include "base/map.h"
+#include "gateway/query_text.h"
 
 enum { TEXT_MAX = 1 << 30 };
 
@@ -164,28 +165,10 @@ void gg_rows_json(const struct gg_rows *r, struct gg_buf *to)
 	gg_buf_char(to, '\n');
 }
 
-static void put_csv(struct gg_buf *to, struct gg_str s)
-{
-	bool quote = false;
-	for (size_t i = 0; i < s.len; i++)
-		quote |= s.p[i] == ',' || s.p[i] == '"' || s.p[i] == '\n' || s.p[i] == '\r';
-	if (!quote) {
-		gg_buf_str(to, s);
-		return;
-	}
-	gg_buf_char(to, '"');
-	for (size_t i = 0; i < s.len; i++) {
-		if (s.p[i] == '"')
-			gg_buf_char(to, '"');
-		gg_buf_char(to, s.p[i]);
-	}
-	gg_buf_char(to, '"');
-}
-
 void gg_rows_csv(const struct gg_rows *r, struct gg_buf *to)
 {
 	for (size_t i = 0; i < r->cell_count; i++) {
-		put_csv(to, text_at(r, i));
+		gg_csv_put(to, text_at(r, i));
 		gg_buf_char(to, (i + 1) % r->columns ? ',' : '\n');
 	}
 }

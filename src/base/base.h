@@ -44,6 +44,21 @@ static inline size_t gg_max_size(size_t a, size_t b)
 	return a > b ? a : b;
 }
 
+/* Makes room for one more of an array that doubles: items is the address of the pointer to it. Errors:
+ * -ENOMEM. */
+static inline int gg_grow(void *items, uint32_t count, uint32_t *cap, size_t size)
+{
+	if (count < *cap)
+		return 0;
+	uint32_t bigger = *cap ? *cap * 2 : 8;
+	void **p = (void **)items, *moved = realloc(*p, bigger * size);
+	if (!moved)
+		return -ENOMEM;
+	*p = moved;
+	*cap = bigger;
+	return 0;
+}
+
 /* Cleanup for plain memory: char *s GG_CLEANUP(gg_free_p) = NULL; */
 static inline void gg_free_p(void *pp)
 {

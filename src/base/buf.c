@@ -82,6 +82,15 @@ const char *gg_buf_text(struct gg_buf *b)
 	return b->p;
 }
 
+void gg_buf_hex(struct gg_buf *to, struct gg_str bytes)
+{
+	char *room = gg_buf_room(to, 2 * bytes.len + 1);
+	if (!room)
+		return;
+	gg_format_hex(room, bytes.p, bytes.len);
+	to->len += 2 * bytes.len;
+}
+
 void gg_buf_base64(struct gg_buf *to, struct gg_str bytes, bool url)
 {
 	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

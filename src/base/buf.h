@@ -48,6 +48,8 @@ static inline struct gg_str gg_buf_view(const struct gg_buf *b)
 	return gg_str_n(b->p, b->len);
 }
 
+/* As gg_format_hex(). */
+void gg_buf_hex(struct gg_buf *b, struct gg_str bytes);
 /* RFC 4648 §4, or §5 without padding (url). */
 void gg_buf_base64(struct gg_buf *b, struct gg_str bytes, bool url);
 

@@ -203,7 +203,7 @@ static uint32_t hex4(const char *p)
 {
 	uint32_t v = 0;
 	for (int i = 0; i < 4; i++)
-		v = v << 4 | (uint32_t)(p[i] <= '9' ? p[i] - '0' : (p[i] | 32) - 'a' + 10);
+		v = v << 4 | (uint32_t)gg_hex_digit(p[i]);
 	return v;
 }
 

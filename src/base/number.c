@@ -45,6 +45,40 @@ int gg_parse_int(struct gg_str s, int64_t *ret_value)
 	return 0;
 }
 
+int gg_hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+int gg_parse_hex(struct gg_str s, uint64_t *ret_value)
+{
+	uint64_t value = 0;
+	if (s.len < 3 || s.len > 18 || s.p[0] != '0' || (s.p[1] | 0x20) != 'x')
+		return -EINVAL;
+	for (size_t i = 2; i < s.len; i++) {
+		int digit = gg_hex_digit(s.p[i]);
+		if (digit < 0)
+			return -EINVAL;
+		value = value << 4 | (unsigned)digit;
+	}
+	*ret_value = value;
+	return 0;
+}
+
+void gg_format_hex(char *to, const void *bytes, size_t size)
+{
+	static const char digits[] = "0123456789abcdef";
+	const uint8_t *p = bytes;
+	for (size_t i = 0; i < size; i++) {
+		*to++ = digits[p[i] >> 4];
+		*to++ = digits[p[i] & 15];
+	}
+	*to = '\0';
+}
+
 static int parse_float_slow(struct gg_str s, double *ret_value)
 {
 	char text[1100]; /* longer than any double needs to be exact; more is no number a device sends */
@@ -70,8 +104,8 @@ struct decimal {
 static const char *scan_digits(const char *p, const char *end, struct decimal *d, int step)
 {
 	for (; p < end && (unsigned)(*p - '0') <= 9; p++) {
-		d->digits = d->digits * 10 + (unsigned)(*p - '0');
-		d->count += d->digits != 0;
+		d->digits = d->digits * 10 + (unsigned)(*p - '0'); /* may wrap: then count tells */
+		d->count += d->count > 0 || *p != '0';
 		d->exponent += step;
 	}
 	return p;

@@ -59,6 +59,12 @@ unsigned gg_str_distance(struct gg_str a, struct gg_str b);
 int gg_parse_int(struct gg_str s, int64_t *ret_value);
 int gg_parse_uint(struct gg_str s, uint64_t *ret_value);
 int gg_parse_float(struct gg_str s, double *ret_value);
+/* "0x" or "0X" and 1 to 16 hexadecimal digits. Errors: -EINVAL. */
+int gg_parse_hex(struct gg_str s, uint64_t *ret_value);
+/* 0 to 15, or -1. */
+int gg_hex_digit(char c);
+/* Two small hexadecimal digits a byte, and NUL: to has 2 * size + 1 bytes. */
+void gg_format_hex(char *to, const void *bytes, size_t size);
 /* "250ms", "10s", "1min", "1h30min", "2d", "1w"; a bare number is seconds. Units of the result: ns. */
 int gg_parse_duration(struct gg_str s, int64_t *ret_ns);
 /* "64KiB", "10MB", "1GiB", bare bytes. */

@@ -51,13 +51,31 @@ static void numbers_read_as_libc_reads_them(void **state)
 {
 	static const char *const texts[] = {"0", "-0", "21.5", "-40", "1e3", "1.7976931348623157e308",
 		"5e-324", "0.1", "123456789012345678", "3.14159265358979323846", "1E-7", "+7", "000.5",
-		"9007199254740993", "1e22", "1e23"};
+		"9007199254740993", "1e22", "1e23", "18446744073709551616", "1844674407370955161.6",
+		"36893488147419103232"};
 	(void)state;
 	for (size_t i = 0; i < GG_COUNT(texts); i++) {
 		double value = NAN, expected = strtod(texts[i], NULL);
 		assert_int_equal(gg_parse_float(gg_str(texts[i]), &value), 0);
 		assert_memory_equal(&value, &expected, sizeof value);
 	}
+}
+
+static void hexadecimal_reads_and_writes(void **state)
+{
+	char text[9];
+	uint64_t value = 7;
+	(void)state;
+	assert_int_equal(gg_parse_hex(GG_STR("0xFfffFfffFfffFfff"), &value), 0);
+	assert_true(value == UINT64_MAX);
+	assert_int_equal(gg_parse_hex(GG_STR("0X1a"), &value), 0);
+	assert_int_equal(value, 26);
+	assert_int_equal(gg_parse_hex(GG_STR("0x"), &value), -EINVAL);
+	assert_int_equal(gg_parse_hex(GG_STR("1a"), &value), -EINVAL);
+	assert_int_equal(gg_parse_hex(GG_STR("0x1g"), &value), -EINVAL);
+	assert_int_equal(gg_parse_hex(GG_STR("0x10000000000000000"), &value), -EINVAL);
+	gg_format_hex(text, "\x00\x7f\xa0\xff", 4);
+	assert_string_equal(text, "007fa0ff");
 }
 
 static void what_is_no_number_is_refused(void **state)
@@ -177,7 +195,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {TEST(globs_match_any_run_slashes_too),
 		TEST(globs_of_many_stars_end_soon), TEST(distance_counts_swaps_once),
 		TEST(utf8_of_every_wrong_kind_is_refused), TEST(numbers_read_as_libc_reads_them),
-		TEST(what_is_no_number_is_refused), TEST(floats_are_written_short_and_read_back_equal),
+		TEST(hexadecimal_reads_and_writes), TEST(what_is_no_number_is_refused),
+		TEST(floats_are_written_short_and_read_back_equal),
 		TEST(a_float_of_32_bits_reads_as_people_write_it), TEST(integers_at_their_limits),
 		TEST(durations_and_sizes_with_units)};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,26 +13,10 @@ struct number {
 	double f;
 };
 
-static bool hex_digits(struct gg_str text, uint64_t *ret_value)
-{
-	uint64_t value = 0;
-	if (text.len < 3 || text.len > 18 || text.p[0] != '0' || (text.p[1] | 32) != 'x')
-		return false;
-	for (size_t i = 2; i < text.len; i++) {
-		int c = text.p[i] | 32;
-		int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-		if (digit < 0)
-			return false;
-		value = value << 4 | (unsigned)digit;
-	}
-	*ret_value = value;
-	return true;
-}
-
 static int read_int(struct gg_str text, struct number *n)
 {
 	uint64_t value;
-	if (hex_digits(text, &value) && value <= INT64_MAX) {
+	if (gg_parse_hex(text, &value) == 0 && value <= INT64_MAX) {
 		n->i = (int64_t)value;
 		return 0;
 	}
@@ -41,7 +25,7 @@ static int read_int(struct gg_str text, struct number *n)
 
 static int read_uint(struct gg_str text, struct number *n)
 {
-	return hex_digits(text, &n->u) ? 0 : gg_parse_uint(text, &n->u);
+	return gg_parse_hex(text, &n->u) == 0 ? 0 : gg_parse_uint(text, &n->u);
 }
 
 static int read_float(struct gg_str text, struct number *n)

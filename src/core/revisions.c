@@ -94,8 +94,7 @@ static int hash(struct gg_str text, char *to)
 	unsigned len = 0;
 	if (EVP_Digest(text.p, text.len, digest, &len, EVP_sha256(), NULL) != 1 || len != 32)
 		return -EIO;
-	for (unsigned i = 0; i < len; i++)
-		snprintf(to + 2 * (size_t)i, 3, "%02x", digest[i]);
+	gg_format_hex(to, digest, len);
 	return 0;
 }
 

@@ -195,6 +195,8 @@ static void assert_written(const char *from, const char *to)
 
 static void writes_yaml_that_reads_back_the_same(void **state GG_UNUSED)
 {
+	assert_written("{a: -inf, b: +inf, c: '-inf', d: -x, e: '- x'}",
+		"a: -inf\nb: +inf\nc: \"-inf\"\nd: -x\ne: \"- x\"\n");
 	assert_written("{a: {b: [1, {c: d, e: f}, []], g: {}}, h: null}",
 		"a:\n  b:\n    - 1\n    - c: d\n      e: f\n    - []\n  g: {}\nh:\n");
 	assert_written("\"{device}/{signal}\": plain\n\"yes\": \"5\"\nx: 5\ny: \"a: b\"\n",

@@ -56,15 +56,24 @@ static void indent(struct gg_buf *to, unsigned level)
 		gg_buf_str(to, GG_STR("  "));
 }
 
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static bool is_letter(char c)
+{
+	return (c | 32) >= 'a' && (c | 32) <= 'z';
+}
+
 static bool plain_start(struct gg_str s)
 {
 	char c = s.p[0], next = s.len > 1 ? s.p[1] : '\0';
-	if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' ||
-		c == '/')
+	if (is_letter(c) || is_digit(c) || c == '_' || c == '/')
 		return true;
-	bool digit = next >= '0' && next <= '9';
-	return ((c == '-' || c == '+' || c == '.') && digit) || (c == '$' && next == '{') ||
-	       ((c == '-' || c == '+') && next == '.');
+	if (c == '-' || c == '+') /* -inf, too: in quotes it would be a text */
+		return is_digit(next) || is_letter(next) || next == '.';
+	return c == '.' ? is_digit(next) : c == '$' && next == '{';
 }
 
 static bool plain_inside(struct gg_str s, size_t i)

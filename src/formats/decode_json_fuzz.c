@@ -27,6 +27,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		o.signals = (struct gg_many){(void *)picks, GG_COUNT(picks)};
 	if (mode & 4)
 		o.format = GG_FORMAT_PLAIN;
+	if ((mode >> 4 & 3) == 1 && o.time)
+		o.time = "/a~1b/t~0";
+	o.time_unit = (int)(mode >> 6);
+	struct gg_error e = {0};
+	const struct gg_format_options wrong = {.time = "t"};
+	assert(gg_format_rule_make(&wrong, &rule, &e) < 0 && e.text[0]);
 	struct gg_decoder d = {.device = 1, .signal = make_signal};
 	struct gg_batch *batch = gg_batch_new(2, 8);
 	if (!batch || gg_format_rule_make(&o, &rule, NULL) < 0)

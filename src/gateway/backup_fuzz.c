@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A backup's archive, without its compression. Whatever it says, only names that are a backup's may come
  * through, and what comes of a file is as long as was said. */
+#include "formats/tar.h"
 #include "gateway/backup.h"
 
 struct bytes {
@@ -47,8 +48,22 @@ static int end(void *arg, GG_UNUSED struct gg_error *e)
 	return 0;
 }
 
+/* A head that reads is written so that it reads as the same. */
+static void check_head(const uint8_t *block)
+{
+	struct gg_tar_file f, again;
+	uint8_t out[GG_TAR_BLOCK];
+	if (gg_tar_read(block, &f) != 1)
+		return;
+	if (gg_tar_write(out, &f) < 0 || gg_tar_read(out, &again) != 1 || strcmp(f.name, again.name) != 0 ||
+		f.bytes != again.bytes || f.mode != again.mode)
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	for (size_t at = 0; at + GG_TAR_BLOCK <= size && at < 8 * (size_t)GG_TAR_BLOCK; at += GG_TAR_BLOCK)
+		check_head(data + at);
 	static const struct gg_backup_reader_ops ops = {take, begin, got, end};
 	struct bytes b = {data, size, 0};
 	struct gg_backup_about about;

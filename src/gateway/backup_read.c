@@ -158,8 +158,7 @@ static void note_sum(struct reader *r, const char *name)
 {
 	uint8_t digest[32];
 	EVP_DigestFinal_ex(r->hash, digest, NULL);
-	for (size_t i = 0; i < sizeof digest; i++)
-		gg_buf_printf(&r->seen, "%02x", digest[i]);
+	gg_buf_hex(&r->seen, gg_str_n(digest, sizeof digest));
 	gg_buf_printf(&r->seen, "  %s\n", name);
 }
 

@@ -100,8 +100,7 @@ static void note_sum(struct writer *w, const char *name, EVP_MD_CTX *hash)
 {
 	uint8_t digest[32];
 	EVP_DigestFinal_ex(hash, digest, NULL);
-	for (size_t i = 0; i < sizeof digest; i++)
-		gg_buf_printf(&w->sums, "%02x", digest[i]);
+	gg_buf_hex(&w->sums, gg_str_n(digest, sizeof digest));
 	gg_buf_printf(&w->sums, "  %s\n", name);
 }
 

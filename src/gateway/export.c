@@ -36,15 +36,6 @@ struct form {
 
 /* ---- values as text ---- */
 
-static void put_hex(struct gg_buf *to, struct gg_str bytes)
-{
-	static const char digits[] = "0123456789abcdef";
-	for (size_t i = 0; i < bytes.len; i++) {
-		gg_buf_char(to, digits[(uint8_t)bytes.p[i] >> 4]);
-		gg_buf_char(to, digits[(uint8_t)bytes.p[i] & 15]);
-	}
-}
-
 /* Digits, true or false; "" when it is no number, or none that text has (NaN). */
 static struct gg_str number_text(const struct gg_sample *s, char to[32])
 {
@@ -81,7 +72,7 @@ static void csv_sample(struct run *r, const struct gg_sample *s, struct gg_str t
 	if (s->type == GG_TYPE_STRING)
 		gg_csv_put(&r->out, text);
 	else if (s->type == GG_TYPE_BYTES)
-		put_hex(&r->out, text);
+		gg_buf_hex(&r->out, text);
 	else
 		gg_buf_str(&r->out, number_text(s, number));
 	gg_buf_char(&r->out, ',');
@@ -112,7 +103,7 @@ static void jsonl_sample(struct run *r, const struct gg_sample *s, struct gg_str
 		gg_json_string(&w, text);
 	} else if (s->type == GG_TYPE_BYTES) {
 		struct gg_buf hex GG_CLEANUP(gg_buf_done) = GG_BUF(BUFFER_MAX);
-		put_hex(&hex, text);
+		gg_buf_hex(&hex, text);
 		gg_json_string(&w, gg_buf_view(&hex));
 	} else if (digits.len) {
 		gg_json_raw(&w, digits);
@@ -156,7 +147,7 @@ static void parquet_sample(struct run *r, const struct gg_sample *s, struct gg_s
 	if (s->type == GG_TYPE_STRING) {
 		gg_parquet_str(r->parquet, TEXT, text);
 	} else if (s->type == GG_TYPE_BYTES) {
-		put_hex(&hex, text);
+		gg_buf_hex(&hex, text);
 		gg_parquet_str(r->parquet, TEXT, gg_buf_view(&hex));
 	} else if (!is_exact(s)) {
 		gg_parquet_str(r->parquet, TEXT, number_text(s, number));

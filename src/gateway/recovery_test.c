@@ -397,6 +397,17 @@ static void a_condition_that_began_before_the_crash_fires_in_time(void **state)
 	down();
 }
 
+/* A run of the gateway that ends while the rule's event is open. */
+static void leave_an_open_event(void)
+{
+	up(plain, 1);
+	put_value("d1/t", 30);
+	now_s += 4;
+	put_tick(0);
+	assert_int_equal(count_events("rule", true), 1);
+	down();
+}
+
 static void an_event_that_was_not_told_is_told_once(void **state)
 {
 	(void)state;
@@ -425,12 +436,7 @@ static void an_event_outlives_the_loss_of_the_journal_and_clears(void **state)
 {
 	char journal[128];
 	(void)state;
-	up(plain, 1);
-	put_value("d1/t", 30);
-	now_s += 4;
-	put_tick(0);
-	assert_int_equal(count_events("rule", true), 1);
-	down();
+	leave_an_open_event();
 	snprintf(journal, sizeof journal, "%s/journal", folder.path);
 	folder_empty(journal);
 	up(plain, 1);
@@ -474,12 +480,7 @@ static void a_rule_on_events_goes_on_after_a_crash(void **state)
 static void the_event_of_a_rule_that_is_gone_clears(void **state)
 {
 	(void)state;
-	up(plain, 1);
-	put_value("d1/t", 30);
-	now_s += 4;
-	put_tick(0);
-	assert_int_equal(count_events("rule", true), 1);
-	down();
+	leave_an_open_event();
 	up("journal: { reserve: 0 }\nhistory: { enabled: false }\n", 1);
 	assert_int_equal(count_events("rule", true), 0);
 	down();

@@ -64,14 +64,6 @@ struct gg_arena *gg_http_arena(struct gg_http_request *r)
 	return &r->arena;
 }
 
-static int hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 int gg_http_decode(struct gg_http_request *r, struct gg_str text, bool of_query, struct gg_str *ret_decoded)
 {
 	char *to = gg_arena_alloc(&r->arena, text.len + 1);
@@ -83,8 +75,8 @@ int gg_http_decode(struct gg_http_request *r, struct gg_str text, bool of_query,
 		if (c == '+' && of_query)
 			c = ' ';
 		if (c == '%') {
-			int high = text.len - i > 2 ? hex(text.p[i + 1]) : -1;
-			int low = text.len - i > 2 ? hex(text.p[i + 2]) : -1;
+			int high = text.len - i > 2 ? gg_hex_digit(text.p[i + 1]) : -1;
+			int low = text.len - i > 2 ? gg_hex_digit(text.p[i + 2]) : -1;
 			if (high < 0 || low < 0)
 				return -EINVAL;
 			c = (char)(high << 4 | low);

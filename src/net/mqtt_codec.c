@@ -116,6 +116,16 @@ static void read_will(struct decode *d, uint8_t flags, struct gg_mqtt_connect *c
 		fail(d->r, GG_MQTT_BAD_TOPIC, d->reason);
 }
 
+enum { CLEAN = 0x02, WILL = 0x04, WILL_QOS_RETAIN = 0x38, PASSWORD = 0x40, USER = 0x80 };
+
+/* [MQTT-3.1.2-3], -11 to -15; v3 [MQTT-3.1.2-22] */
+static bool connect_flags_valid(uint8_t flags, uint8_t version)
+{
+	if ((flags & 1) || (flags >> 3 & 3) == 3 || (!(flags & WILL) && (flags & WILL_QOS_RETAIN)))
+		return false;
+	return version != GG_MQTT_V3 || (flags & USER) || !(flags & PASSWORD);
+}
+
 /* §3.1 */
 static void decode_connect(struct decode *d, struct gg_mqtt_packet *p)
 {
@@ -131,25 +141,22 @@ static void decode_connect(struct decode *d, struct gg_mqtt_packet *p)
 		return;
 	}
 	uint8_t flags = gg_read_u8(d->r);
-	unsigned qos = flags >> 3 & 3;
-	bool will = flags & 4, user = flags & 0x80, password = flags & 0x40;
-	if ((flags & 1) || qos == 3 || (!will && (flags & 0x38)) ||
-		(password && !user && c->version == GG_MQTT_V3)) {
-		d->r->failed = true; /* [MQTT-3.1.2-3], -11 to -15; v3 [MQTT-3.1.2-22] */
+	if (!connect_flags_valid(flags, c->version)) {
+		d->r->failed = true;
 		return;
 	}
-	c->clean = flags & 2;
+	c->clean = flags & CLEAN;
 	c->keep_alive_s = gg_read_be16(d->r);
 	if (c->version == GG_MQTT_V5)
 		gg_mqtt_read_properties(d->r, GG_MQTT_CONNECT, &c->properties, d->reason);
 	c->client_id = read_text(d->r);
-	if (will)
+	if (flags & WILL)
 		read_will(d, flags, c);
-	c->has_user = user;
-	c->has_password = password;
-	if (user)
+	c->has_user = flags & USER;
+	c->has_password = flags & PASSWORD;
+	if (c->has_user)
 		c->user = read_text(d->r);
-	if (password)
+	if (c->has_password)
 		c->password = read_binary(d->r);
 	if (gg_mqtt_has(&c->properties, GG_MQTT_AUTH_DATA) &&
 		!gg_mqtt_has(&c->properties, GG_MQTT_AUTH_METHOD))

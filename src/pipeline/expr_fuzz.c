@@ -7,8 +7,9 @@ static int find(const void *ctx, struct gg_str name, struct gg_expr_signal *ret_
 	(void)ctx;
 	if (name.len == 0 || name.p[0] == '!')
 		return -ENOENT;
-	static const char *const units[] = {"", "degC", "K", "m", "bar", "s", "nonsense"};
-	*ret_signal = (struct gg_expr_signal){(uint8_t)(name.len % 6), units[(unsigned char)name.p[0] % 7]};
+	static const char *const units[] = {
+		"", "degC", "K", "m", "bar", "s", "nonsense"}; /* by the first letter */
+	*ret_signal = (struct gg_expr_signal){(uint8_t)(name.len % 8), units[(unsigned char)name.p[0] % 7]};
 	return 0;
 }
 
@@ -47,6 +48,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			slots[i] = i % 3 == 2 ? UINT32_MAX : i % 3;
 		struct gg_expr_env env = {.lasts = lasts, .slots = slots, .now_ns = 5, .due_ns = INT64_MAX};
 		struct gg_expr_value v = gg_expr_eval(x, &env);
+		struct gg_expr_linear convert[GG_EXPR_NODES];
+		for (unsigned i = 0; i < x->ref_count; i++)
+			convert[i] = (struct gg_expr_linear){2, 1};
+		env.convert = convert;
+		(void)gg_expr_truth(x, &env);
 		if (v.known && v.type != GG_EXPR_STRING && v.type != GG_EXPR_BOOL && !(v.v.f - v.v.f == 0))
 			abort();
 	}

@@ -5,9 +5,11 @@
  */
 #include "core/signals.h"
 #include "pipeline/pipeline.h"
+#include "pipeline/quantile.h"
 #include "pipeline/stages_internal.h"
 
 #include <assert.h>
+#include <math.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -61,10 +63,18 @@ static struct gg_pipeline *make(struct selves *s, bool windows_first)
 static void exercise(struct gg_pipeline *p, uint32_t signal)
 {
 	const struct gg_pipeline_sink sink = {drop, NULL};
-	for (int i = 0; i < 40; i++) {
-		struct gg_batch *b = gg_batch_new(1, 0);
-		gg_batch_add_float(b, signal, i * GG_NS_PER_S / 3, i % 7);
-		gg_pipeline_run(p, b, i * GG_NS_PER_S / 3, NULL, &sink);
+	for (int i = 0; i < 48; i++) {
+		struct gg_batch *b = gg_batch_new(12, 16);
+		int64_t at = i * GG_NS_PER_S / 3;
+		for (int k = 0; k < 8; k++)
+			gg_batch_add_float(b, signal, at + k, i % 7 * k);
+		if (i % 16 == 15) {
+			gg_batch_add_int(b, signal, at + 8, i);
+			gg_batch_add_bool(b, signal, at + 9, true);
+			gg_batch_add_string(b, signal, at + 10, GG_STR("on"));
+			gg_batch_add_bad(b, signal, at + 11, GG_REASON_NOT_A_NUMBER);
+		}
+		gg_pipeline_run(p, b, at, NULL, &sink);
 		gg_batch_unref(b);
 	}
 	gg_pipeline_tick(p, 20 * GG_NS_PER_S, &sink);
@@ -88,11 +98,38 @@ static void load_and_run(const uint8_t *data, size_t size, bool windows_first, u
 	gg_pipeline_free(q);
 }
 
+/* Any bytes as quantiles: what loads takes values, joins, stays in order, and saves to what loads. */
+static void check_quantile(const uint8_t *data, size_t size)
+{
+	struct gg_quantile q, other;
+	struct gg_reader r = gg_reader(data, size);
+	struct gg_buf saved = GG_BUF(1 << 16);
+	double before = -INFINITY;
+	gg_quantile_clear(&q);
+	gg_quantile_clear(&other);
+	(void)gg_quantile_load(&q, &r);
+	for (unsigned i = 0; i < 300; i++)
+		gg_quantile_add(&other, size ? data[i % size] * (i + 1.0) : i);
+	gg_quantile_merge(&q, &other);
+	for (unsigned i = 0; i <= 10; i++) {
+		double v = gg_quantile_get(&q, i / 10.0);
+		assert(v >= before);
+		before = v;
+	}
+	gg_quantile_save(&q, &saved);
+	r = gg_reader(saved.p, saved.len);
+	int rc = gg_quantile_load(&other, &r);
+	assert(saved.error || rc == 0);
+	(void)rc;
+	gg_buf_done(&saved);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint32_t signal;
 	if (gg_signal_make_full(GG_STR("fuzz/a"), NULL, &signal) < 0)
 		return 0;
+	check_quantile(data, size);
 	load_and_run(data, size, false, signal);
 	load_and_run(data, size, true, signal);
 	return 0;

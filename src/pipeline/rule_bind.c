@@ -7,25 +7,10 @@
 #include "base/log.h"
 #include "pipeline/rule_internal.h"
 
-/* Makes room for one more of an array that doubles. */
-static int more(void *items, uint32_t count, uint32_t *cap, size_t size)
-{
-	if (count < *cap)
-		return 0;
-	uint32_t bigger = *cap ? *cap * 2 : 8;
-	void **p = items;
-	void *moved = realloc(*p, bigger * size);
-	if (!moved)
-		return -ENOMEM;
-	*p = moved;
-	*cap = bigger;
-	return 0;
-}
-
 static int add_use(struct gg_ruleset *rs, uint32_t rule, uint32_t ref)
 {
 	const struct gg_expr_ref *r = ref_of(&rs->rules[rule], ref);
-	if (more(&rs->uses, rs->use_count, &rs->use_cap, sizeof *rs->uses) < 0)
+	if (gg_grow(&rs->uses, rs->use_count, &rs->use_cap, sizeof *rs->uses) < 0)
 		return -ENOMEM;
 	struct use *u = &rs->uses[rs->use_count];
 	*u = (struct use){.rule = rule, .ref = ref};
@@ -66,8 +51,8 @@ static uint32_t slot_of(struct gg_ruleset *rs, uint32_t signal)
 	if (rs->slot_of[signal] != GG_NONE)
 		return rs->slot_of[signal];
 	uint32_t cap = rs->slot_cap;
-	if (more(&rs->lasts, rs->slot_count, &cap, sizeof *rs->lasts) < 0 ||
-		more(&rs->watchers, rs->slot_count, &rs->slot_cap, sizeof *rs->watchers) < 0)
+	if (gg_grow(&rs->lasts, rs->slot_count, &cap, sizeof *rs->lasts) < 0 ||
+		gg_grow(&rs->watchers, rs->slot_count, &rs->slot_cap, sizeof *rs->watchers) < 0)
 		return GG_NONE;
 	rs->lasts[rs->slot_count] = (struct gg_expr_last){.signal = signal};
 	rs->watchers[rs->slot_count] = (struct watchers){0};
@@ -80,7 +65,7 @@ static int watch(struct gg_ruleset *rs, uint32_t slot, uint32_t instance)
 	for (uint32_t i = 0; i < w->count; i++)
 		if (w->items[i] == instance)
 			return 0;
-	if (more(&w->items, w->count, &w->cap, sizeof *w->items) < 0)
+	if (gg_grow(&w->items, w->count, &w->cap, sizeof *w->items) < 0)
 		return -ENOMEM;
 	w->items[w->count++] = instance;
 	return 0;
@@ -130,7 +115,7 @@ static struct instance *instance_new(struct gg_ruleset *rs, uint32_t rule, struc
 {
 	struct rule *r = &rs->rules[rule];
 	struct instance *in = calloc(1, sizeof *in);
-	if (!in || more(&rs->instances, rs->instance_count, &rs->instance_cap, sizeof *rs->instances) < 0)
+	if (!in || gg_grow(&rs->instances, rs->instance_count, &rs->instance_cap, sizeof *rs->instances) < 0)
 		goto fail;
 	in->slots = malloc((r->ref_count ? r->ref_count : 1) * sizeof *in->slots);
 	in->binding = binding.len ? gg_str_dup(binding) : NULL;

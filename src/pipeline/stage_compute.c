@@ -100,20 +100,6 @@ static int compute_init(void *self, struct gg_host *host, struct gg_error *e)
 
 /* ---- signals join ---- */
 
-static int more(void *items, uint32_t count, uint32_t *cap, size_t size)
-{
-	if (count < *cap)
-		return 0;
-	uint32_t bigger = *cap ? *cap * 2 : 8;
-	void **p = items;
-	void *moved = realloc(*p, bigger * size);
-	if (!moved)
-		return -ENOMEM;
-	*p = moved;
-	*cap = bigger;
-	return 0;
-}
-
 static void computed_free(struct computed *x)
 {
 	if (!x)
@@ -131,7 +117,7 @@ static struct computed *computed_at(struct compute *c, uint32_t output, struct g
 		if (c->items[i]->output == output && gg_str_is(binding, c->items[i]->binding))
 			return c->items[i];
 	if (c->item_count >= MOST_INSTANCES ||
-		more(&c->items, c->item_count, &c->item_cap, sizeof *c->items) < 0)
+		gg_grow(&c->items, c->item_count, &c->item_cap, sizeof *c->items) < 0)
 		return NULL;
 	size_t refs = c->drafts[output]->ref_count;
 	struct computed *x = calloc(1, sizeof *x);
@@ -185,7 +171,7 @@ static int watch_all(struct compute *c, struct computed *x)
 		struct watch *w = &c->watches[x->lasts[i]];
 		if (w->count && w->items[w->count - 1] == x)
 			continue;
-		if (more(&w->items, w->count, &w->cap, sizeof(struct computed *)) < 0)
+		if (gg_grow(&w->items, w->count, &w->cap, sizeof(struct computed *)) < 0)
 			return -ENOMEM;
 		w->items[w->count++] = x;
 	}
@@ -282,8 +268,8 @@ static int compute_add_slot(
 {
 	struct compute *c = self;
 	struct source *s = GG_SLOT_ADD(&c->sources, slot->slot, struct source);
-	if (!s || more(&c->lasts, c->last_count, &c->last_cap, sizeof *c->lasts) < 0 ||
-		more(&c->watches, c->last_count, &c->watch_cap, sizeof *c->watches) < 0)
+	if (!s || gg_grow(&c->lasts, c->last_count, &c->last_cap, sizeof *c->lasts) < 0 ||
+		gg_grow(&c->watches, c->last_count, &c->watch_cap, sizeof *c->watches) < 0)
 		return gg_error_set(e, -ENOMEM, "out of memory");
 	c->watches[c->last_count] = (struct watch){0};
 	s->last = c->last_count;

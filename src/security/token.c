@@ -23,8 +23,7 @@ void gg_token_hash(struct gg_str token, char to[GG_TOKEN_HASH])
 	uint8_t hash[32] = {0};
 	unsigned size = sizeof hash;
 	EVP_Digest(token.p, token.len, hash, &size, EVP_sha256(), NULL);
-	for (size_t i = 0; i < sizeof hash; i++)
-		snprintf(to + 2 * i, 3, "%02x", hash[i]);
+	gg_format_hex(to, hash, sizeof hash);
 }
 
 const char *gg_role_name(enum gg_role role)

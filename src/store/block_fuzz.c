@@ -10,6 +10,34 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static struct gg_block_coder *coder;
 static struct gg_block first, second;
 
+/* The same block, built sample by sample from its end: sorted it is the same but for the order of those of
+ * one time, and sums of halves join to the sum. */
+static void check_building(void)
+{
+	struct gg_summary whole = {0}, left = {0}, right = {0};
+	uint32_t middle = first.count / 2;
+	gg_block_clear(&second);
+	for (uint32_t i = first.count; i-- > 0;) {
+		struct gg_sample s = gg_block_sample(&first, i);
+		struct gg_str text = s.type >= GG_TYPE_STRING ? gg_block_text(&first, i) : GG_STR("");
+		if (gg_block_add(&second, &s, text) < 0)
+			return;
+	}
+	if (gg_block_sort(&second) < 0)
+		return;
+	for (uint32_t i = 0; i < first.count; i++)
+		if (first.times[i] != second.times[i])
+			abort();
+	if (first.count && first.times[gg_block_at(&first, first.times[middle])] != first.times[middle])
+		abort();
+	gg_summary_block(&whole, &first, 0, first.count);
+	gg_summary_block(&left, &first, 0, middle);
+	gg_summary_block(&right, &first, middle, first.count);
+	gg_summary_join(&left, &right);
+	if (left.count != whole.count || (first.count && gg_block_memory(&second) == 0))
+		abort();
+}
+
 static void check_block(void)
 {
 	struct gg_buf bytes = GG_BUF(64 << 20);
@@ -27,6 +55,7 @@ static void check_block(void)
 			if (!gg_block_same(&first, i, &second, i))
 				abort();
 	}
+	check_building();
 	gg_block_unique(&first);
 	gg_buf_done(&bytes);
 }

@@ -42,15 +42,7 @@ static int rewrite(struct gg_history *h, int64_t id, const struct gg_block *k)
 	sqlite3_bind_int64(q, 2, k->times[0]);
 	sqlite3_bind_int64(q, 3, k->times[k->count - 1]);
 	sqlite3_bind_int64(q, 4, k->count);
-	sqlite3_bind_int64(q, 5, (int64_t)sum.count);
-	sqlite3_bind_double(q, 6, sum.min);
-	sqlite3_bind_double(q, 7, sum.max);
-	sqlite3_bind_double(q, 8, sum.sum);
-	sqlite3_bind_int64(q, 9, sum.first_ns);
-	sqlite3_bind_double(q, 10, sum.first);
-	sqlite3_bind_int64(q, 11, sum.last_ns);
-	sqlite3_bind_double(q, 12, sum.last);
-	sqlite3_bind_blob64(q, 13, h->packed.p, h->packed.len, SQLITE_STATIC);
+	gg_history_bind_block(q, 5, &sum, gg_buf_view(&h->packed));
 	status = gg_sql_done(q);
 	sqlite3_finalize(q);
 	return status;
@@ -89,25 +81,32 @@ static int cut_block(struct gg_history *h, struct gg_history_wish *w, int64_t id
 	return status;
 }
 
+/* The next row of the signal that touches the range, one a time: they are changed while we go. *last: the id
+ * of the row before, and then of this. 1, 0 there is none left, or an error. */
+static int next_row(
+	sqlite3_stmt *q, const struct gg_history_wish *w, const struct gg_history_signal *s, int64_t *last)
+{
+	sqlite3_bind_int64(q, 1, s->id);
+	sqlite3_bind_int64(q, 2, w->from);
+	sqlite3_bind_int64(q, 3, w->to);
+	sqlite3_bind_int64(q, 4, *last);
+	int code = sqlite3_step(q);
+	if (code != SQLITE_ROW)
+		return gg_sql_errno(code);
+	*last = sqlite3_column_int64(q, 0);
+	return 1;
+}
+
 static int delete_samples(struct gg_history *h, struct gg_history_wish *w, struct gg_history_signal *s)
 {
 	sqlite3_stmt *q = NULL;
-	int code = SQLITE_DONE;
 	uint64_t before = w->result.samples;
 	int status = gg_sql_prepare(h->db,
 		"SELECT id, t0, t1, n, data FROM blocks WHERE signal=?1 AND t0<=?3 AND t1>=?2 AND id>?4 "
 		"ORDER BY "
 		"id LIMIT 1",
 		&q, NULL);
-	/* one row a time: they are changed while we go */
-	for (int64_t last = INT64_MIN; status == 0;) {
-		sqlite3_bind_int64(q, 1, s->id);
-		sqlite3_bind_int64(q, 2, w->from);
-		sqlite3_bind_int64(q, 3, w->to);
-		sqlite3_bind_int64(q, 4, last);
-		if ((code = sqlite3_step(q)) != SQLITE_ROW)
-			break;
-		last = sqlite3_column_int64(q, 0);
+	for (int64_t last = INT64_MIN; status == 0 && (status = next_row(q, w, s, &last)) == 1;) {
 		if (sqlite3_column_int64(q, 1) >= w->from && sqlite3_column_int64(q, 2) <= w->to) {
 			w->result.samples += (uint64_t)sqlite3_column_int64(q, 3);
 			sqlite3_reset(q);
@@ -123,7 +122,7 @@ static int delete_samples(struct gg_history *h, struct gg_history_wish *w, struc
 	}
 	sqlite3_finalize(q);
 	w->result.signals += w->result.samples > before;
-	return status < 0 ? status : gg_sql_errno(code);
+	return status;
 }
 
 /* ---- rollups ---- */
@@ -157,20 +156,12 @@ static int cut_rollup(struct gg_history *h, const struct gg_history_wish *w, uns
 static int delete_rollups(struct gg_history *h, struct gg_history_wish *w, struct gg_history_signal *s)
 {
 	sqlite3_stmt *q = NULL;
-	int code = SQLITE_DONE;
 	int status = gg_sql_prepare(h->db,
 		"SELECT id, level, t0, t1, data FROM rollups WHERE signal=?1 AND t0<=?3 AND t1>?2 AND id>?4 "
 		"ORDER "
 		"BY id LIMIT 1",
 		&q, NULL);
-	for (int64_t last = INT64_MIN; status == 0;) {
-		sqlite3_bind_int64(q, 1, s->id);
-		sqlite3_bind_int64(q, 2, w->from);
-		sqlite3_bind_int64(q, 3, w->to);
-		sqlite3_bind_int64(q, 4, last);
-		if ((code = sqlite3_step(q)) != SQLITE_ROW)
-			break;
-		last = sqlite3_column_int64(q, 0);
+	for (int64_t last = INT64_MIN; status == 0 && (status = next_row(q, w, s, &last)) == 1;) {
 		unsigned level = (unsigned)sqlite3_column_int(q, 1) % GG_LEVELS;
 		int64_t t0 = sqlite3_column_int64(q, 2), t1 = sqlite3_column_int64(q, 3);
 		bool keep = t0 < s->fresh.raw_from &&
@@ -182,7 +173,7 @@ static int delete_rollups(struct gg_history *h, struct gg_history_wish *w, struc
 		w->result.rollups++;
 	}
 	sqlite3_finalize(q);
-	return status < 0 ? status : gg_sql_errno(code);
+	return status;
 }
 
 /* ---- all of it ---- */

@@ -94,6 +94,8 @@ struct gg_history {
 /* history_store.c: all on the history's thread, or before it starts. */
 int gg_history_prepare(struct gg_history *h, struct gg_error *e);
 void gg_history_finalize(struct gg_history *h);
+/* What a row of blocks says of its samples, into a statement from parameter `at` on, and the block itself. */
+void gg_history_bind_block(sqlite3_stmt *q, int at, const struct gg_summary *sum, struct gg_str packed);
 /* Loads the signal's row data (id, last position). */
 int gg_history_load_signal(struct gg_history *h, struct gg_history_signal *s);
 /* Closes what is due (all = everything), stores it in one transaction with the cursor, drops old rows. */

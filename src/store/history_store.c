@@ -46,46 +46,43 @@ uint64_t gg_history_number(sqlite3 *db, const char *sql)
 	return n;
 }
 
+#define STATEMENT(which, sql)                                                                                \
+	{                                                                                                    \
+		offsetof(struct gg_history, which), sql                                                      \
+	}
+
+static const struct statement {
+	size_t offset;
+	const char *sql;
+} statements[] = {
+	STATEMENT(insert_block,
+		"INSERT INTO blocks (signal, t0, t1, n, p1, good, low, high, sum, first_ns, first,"
+		" last_ns, last, data) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"),
+	STATEMENT(insert_signal, "INSERT INTO signals (name, unit, title, type) VALUES (?,?,?,?)"),
+	STATEMENT(update_signal,
+		"UPDATE signals SET last_position=?2, max_span=?3, unit=?4, title=?5, type=?6,"
+		" state=?7 WHERE id=?1"),
+	STATEMENT(find_signal, "SELECT id, last_position, max_span, state FROM signals WHERE name=?"),
+	STATEMENT(insert_rollup,
+		"INSERT INTO rollups (signal, level, t0, t1, data) VALUES (?,?,?,?,?) ON CONFLICT"
+		" (signal, level, t0) DO UPDATE SET t1=excluded.t1, data=excluded.data"),
+	STATEMENT(find_rollups,
+		"SELECT id, t0, t1, data FROM rollups WHERE signal=? AND level=? AND t0 BETWEEN ?"
+		" AND ? ORDER BY t0"),
+	STATEMENT(next_block, "SELECT t0, t1, n FROM blocks WHERE signal=? AND t0>=? ORDER BY t0 LIMIT 1"),
+	STATEMENT(update_cursor, "INSERT OR REPLACE INTO meta VALUES ('cursor', ?1), ('position', ?2)"),
+};
+
+static sqlite3_stmt **place_of(struct gg_history *h, const struct statement *s)
+{
+	return (sqlite3_stmt **)((char *)h + s->offset);
+}
+
 int gg_history_prepare(struct gg_history *h, struct gg_error *e)
 {
 	int status = gg_sql_migrate(h->db, scripts, GG_COUNT(scripts), h->path, e);
-	if (status == 0)
-		status = gg_sql_prepare(h->db,
-			"INSERT INTO blocks (signal, t0, t1, n, p1, good, low, high, sum, first_ns, first, "
-			"last_ns, last,"
-			" data) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-			&h->insert_block, e);
-	if (status == 0)
-		status = gg_sql_prepare(h->db,
-			"INSERT INTO signals (name, unit, title, type) VALUES (?,?,?,?)", &h->insert_signal,
-			e);
-	if (status == 0)
-		status = gg_sql_prepare(h->db,
-			"UPDATE signals SET last_position=?2, max_span=?3, unit=?4, title=?5, type=?6, "
-			"state=?7 WHERE id=?1",
-			&h->update_signal, e);
-	if (status == 0)
-		status = gg_sql_prepare(h->db,
-			"SELECT id, last_position, max_span, state FROM signals WHERE name=?",
-			&h->find_signal, e);
-	if (status == 0)
-		status = gg_sql_prepare(h->db,
-			"INSERT INTO rollups (signal, level, t0, t1, data) VALUES (?,?,?,?,?) ON CONFLICT "
-			"(signal, level, t0) DO UPDATE SET t1=excluded.t1, data=excluded.data",
-			&h->insert_rollup, e);
-	if (status == 0)
-		status = gg_sql_prepare(h->db,
-			"SELECT id, t0, t1, data FROM rollups WHERE signal=? AND level=? AND t0 BETWEEN ? "
-			"AND ? ORDER BY t0",
-			&h->find_rollups, e);
-	if (status == 0)
-		status = gg_sql_prepare(h->db,
-			"SELECT t0, t1, n FROM blocks WHERE signal=? AND t0>=? ORDER BY t0 LIMIT 1",
-			&h->next_block, e);
-	if (status == 0)
-		status = gg_sql_prepare(h->db,
-			"INSERT OR REPLACE INTO meta VALUES ('cursor', ?1), ('position', ?2)",
-			&h->update_cursor, e);
+	for (size_t i = 0; i < GG_COUNT(statements) && status == 0; i++)
+		status = gg_sql_prepare(h->db, statements[i].sql, place_of(h, &statements[i]), e);
 	if (status < 0)
 		return status;
 	h->cursor = h->stored_cursor = gg_history_number(h->db, "SELECT value FROM meta WHERE key='cursor'");
@@ -99,14 +96,8 @@ int gg_history_prepare(struct gg_history *h, struct gg_error *e)
 
 void gg_history_finalize(struct gg_history *h)
 {
-	sqlite3_finalize(h->insert_block);
-	sqlite3_finalize(h->insert_signal);
-	sqlite3_finalize(h->update_signal);
-	sqlite3_finalize(h->find_signal);
-	sqlite3_finalize(h->update_cursor);
-	sqlite3_finalize(h->insert_rollup);
-	sqlite3_finalize(h->find_rollups);
-	sqlite3_finalize(h->next_block);
+	for (size_t i = 0; i < GG_COUNT(statements); i++)
+		sqlite3_finalize(*place_of(h, &statements[i]));
 	h->inner = gg_history_reader_free(h->inner);
 	sqlite3_close(h->db);
 	h->db = NULL;
@@ -224,6 +215,19 @@ int gg_history_save_state(struct gg_history *h, const struct gg_history_signal *
 
 /* ---- storing ---- */
 
+void gg_history_bind_block(sqlite3_stmt *q, int at, const struct gg_summary *sum, struct gg_str packed)
+{
+	sqlite3_bind_int64(q, at, (int64_t)sum->count);
+	sqlite3_bind_double(q, at + 1, sum->min);
+	sqlite3_bind_double(q, at + 2, sum->max);
+	sqlite3_bind_double(q, at + 3, sum->sum);
+	sqlite3_bind_int64(q, at + 4, sum->first_ns);
+	sqlite3_bind_double(q, at + 5, sum->first);
+	sqlite3_bind_int64(q, at + 6, sum->last_ns);
+	sqlite3_bind_double(q, at + 7, sum->last);
+	sqlite3_bind_blob64(q, at + 8, packed.p, packed.len, SQLITE_STATIC);
+}
+
 static int store_block(struct gg_history *h, struct gg_history_signal *s, struct gg_open_block *b)
 {
 	sqlite3_stmt *q = h->insert_block;
@@ -247,15 +251,7 @@ static int store_block(struct gg_history *h, struct gg_history_signal *s, struct
 	sqlite3_bind_int64(q, 3, t1);
 	sqlite3_bind_int64(q, 4, k->count);
 	sqlite3_bind_int64(q, 5, (int64_t)b->last_position);
-	sqlite3_bind_int64(q, 6, (int64_t)sum.count);
-	sqlite3_bind_double(q, 7, sum.min);
-	sqlite3_bind_double(q, 8, sum.max);
-	sqlite3_bind_double(q, 9, sum.sum);
-	sqlite3_bind_int64(q, 10, sum.first_ns);
-	sqlite3_bind_double(q, 11, sum.first);
-	sqlite3_bind_int64(q, 12, sum.last_ns);
-	sqlite3_bind_double(q, 13, sum.last);
-	sqlite3_bind_blob64(q, 14, h->packed.p, h->packed.len, SQLITE_STATIC);
+	gg_history_bind_block(q, 6, &sum, gg_buf_view(&h->packed));
 	status = gg_sql_done(q);
 	sqlite3_clear_bindings(q);
 	if (status == 0) {

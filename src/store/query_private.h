@@ -7,12 +7,6 @@
 
 /* query_tables.c: the virtual tables samples and signals. source must outlive the connection. */
 int gg_query_add_tables(sqlite3 *db, const struct gg_query_source *source);
-/* Opens a reader; returns SQLite's code, with the table's message. */
-int gg_query_open_reader(
-	const struct gg_query_source *source, sqlite3_vtab *base, struct gg_history_reader **ret_reader);
-/* Sets the table's message; returns code. */
-int gg_query_failed(sqlite3_vtab_cursor *c, int code, const char *text);
-int gg_query_read_failed(sqlite3_vtab_cursor *c, int status);
 void gg_query_result_text(sqlite3_context *to, struct gg_str s);
 
 /* query_rollups.c: the virtual table rollups. Returns SQLite's code. */

@@ -4,7 +4,7 @@
  * width, then time.
  */
 #include "store/query_rollups.h"
-#include "store/query_scope.h"
+#include "store/query_cursor.h"
 
 enum {
 	COL_SIGNAL,
@@ -26,92 +26,61 @@ static const struct gg_query_shape shape = {
 	" mean REAL, sum REAL, last REAL, ns INTEGER HIDDEN)",
 	roles, GG_COUNT(roles), true, true};
 
-struct table {
-	sqlite3_vtab base;
-	const struct gg_query_source *source;
-};
-
 struct cursor {
-	sqlite3_vtab_cursor base;
-	struct gg_history_reader *reader;
-	struct gg_query_scope scope;
+	struct gg_query_cursor head; /* first */
 	struct gg_query_rollups rollups;
-	size_t at;
 	unsigned width; /* index */
 	int64_t ns;
 	struct gg_summary sum;
-	sqlite3_int64 row;
 };
+
+static struct cursor *cursor_of(sqlite3_vtab_cursor *base)
+{
+	return GG_CONTAINER(base, struct cursor, head.base);
+}
 
 static int rollups_connect(sqlite3 *db, void *aux, GG_UNUSED int argc, GG_UNUSED const char *const *argv,
 	sqlite3_vtab **ret_table, GG_UNUSED char **ret_error)
 {
-	int code = sqlite3_declare_vtab(db, shape.declare);
-	struct table *t = code == SQLITE_OK ? sqlite3_malloc(sizeof *t) : NULL;
-	if (!t)
-		return code == SQLITE_OK ? SQLITE_NOMEM : code;
-	*t = (struct table){.source = aux};
-	*ret_table = &t->base;
-	return SQLITE_OK;
-}
-
-static int rollups_disconnect(sqlite3_vtab *t)
-{
-	sqlite3_free(GG_CONTAINER(t, struct table, base));
-	return SQLITE_OK;
-}
-
-static int best_index(GG_UNUSED sqlite3_vtab *base, sqlite3_index_info *info)
-{
-	return gg_query_plan(&shape, info);
+	return gg_query_connect(db, aux, &shape, ret_table);
 }
 
 static int cursor_open(sqlite3_vtab *base, sqlite3_vtab_cursor **ret_cursor)
 {
-	struct cursor *c = calloc(1, sizeof *c);
-	if (!c)
-		return SQLITE_NOMEM;
-	int code = gg_query_open_reader(GG_CONTAINER(base, struct table, base)->source, base, &c->reader);
-	if (code != SQLITE_OK) {
-		free(c);
-		return code;
-	}
-	*ret_cursor = &c->base;
-	return SQLITE_OK;
+	return gg_query_cursor_open(base, sizeof(struct cursor), ret_cursor);
 }
 
 static int cursor_close(sqlite3_vtab_cursor *base)
 {
-	struct cursor *c = GG_CONTAINER(base, struct cursor, base);
-	gg_query_scope_done(&c->scope);
+	struct cursor *c = cursor_of(base);
 	gg_query_rollups_done(&c->rollups);
-	gg_history_reader_free(c->reader);
-	free(c);
-	return SQLITE_OK;
+	return gg_query_cursor_close(&c->head);
 }
 
 /* ---- the walk: signals, of each the widths ---- */
 
 static bool wanted(const struct cursor *c)
 {
-	return c->scope.width == 0 || c->scope.width == gg_query_widths[c->width].ns;
+	int64_t width = c->head.scope.width;
+	return width == 0 || width == gg_query_widths[c->width].ns;
 }
 
 /* On the width that it stands on, or the next one that is wanted; 0 when there is none left. */
 static int begin(struct cursor *c)
 {
-	for (; c->at < c->scope.count; c->at++, c->width = 0)
+	struct gg_query_cursor *h = &c->head;
+	for (; h->at < h->scope.count; h->at++, c->width = 0)
 		for (; c->width < GG_QUERY_WIDTHS; c->width++)
 			if (wanted(c))
-				return gg_query_rollups_begin(&c->rollups, c->reader,
-					gg_str(c->scope.entries[c->at].name), gg_query_widths[c->width].ns,
-					c->scope.from, c->scope.to);
+				return gg_query_rollups_begin(&c->rollups, h->reader,
+					gg_str(h->scope.entries[h->at].name), gg_query_widths[c->width].ns,
+					h->scope.from, h->scope.to);
 	return 0;
 }
 
 static int step(struct cursor *c)
 {
-	while (c->at < c->scope.count) {
+	while (c->head.at < c->head.scope.count) {
 		int status = gg_query_rollups_next(&c->rollups, &c->ns, &c->sum);
 		if (status == 1)
 			return SQLITE_OK;
@@ -119,45 +88,27 @@ static int step(struct cursor *c)
 		if (status == 0)
 			status = begin(c);
 		if (status < 0)
-			return gg_query_read_failed(&c->base, status);
+			return gg_query_failed(&c->head.base, status);
 	}
 	return SQLITE_OK;
 }
 
 static int cursor_next(sqlite3_vtab_cursor *base)
 {
-	struct cursor *c = GG_CONTAINER(base, struct cursor, base);
-	c->row++;
+	struct cursor *c = cursor_of(base);
+	c->head.row++;
 	return step(c);
 }
 
 static int cursor_filter(
 	sqlite3_vtab_cursor *base, GG_UNUSED int number, const char *plan, int count, sqlite3_value **values)
 {
-	struct cursor *c = GG_CONTAINER(base, struct cursor, base);
-	const char *text = "the plan can't be read";
-	c->row = 0;
-	c->at = c->width = 0;
-	int status = gg_query_scope_set(&c->scope, &shape, c->reader, plan, count, values, &text);
-	if (status == -EINVAL)
-		return gg_query_failed(base, SQLITE_ERROR, text);
-	if (status == 0)
-		c->at = c->scope.count;
+	struct cursor *c = cursor_of(base);
+	c->width = 0;
+	int status = gg_query_cursor_begin(&c->head, plan, count, values);
 	if (status == 1)
 		status = begin(c);
-	return status < 0 ? gg_query_read_failed(base, status) : step(c);
-}
-
-static int cursor_eof(sqlite3_vtab_cursor *base)
-{
-	const struct cursor *c = GG_CONTAINER(base, struct cursor, base);
-	return c->at >= c->scope.count;
-}
-
-static int cursor_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *ret_row)
-{
-	*ret_row = GG_CONTAINER(base, struct cursor, base)->row;
-	return SQLITE_OK;
+	return status < 0 ? gg_query_failed(base, status) : step(c);
 }
 
 static void result_number(const struct cursor *c, sqlite3_context *to, int column)
@@ -174,8 +125,8 @@ static void result_number(const struct cursor *c, sqlite3_context *to, int colum
 
 static int cursor_column(sqlite3_vtab_cursor *base, sqlite3_context *to, int column)
 {
-	const struct cursor *c = GG_CONTAINER(base, struct cursor, base);
-	struct gg_str name = gg_str(c->scope.entries[c->at].name);
+	const struct cursor *c = cursor_of(base);
+	struct gg_str name = gg_str(c->head.scope.entries[c->head.at].name);
 	char time[GG_QUERY_TIME];
 	switch (column) {
 	case COL_SIGNAL:
@@ -198,15 +149,15 @@ static int cursor_column(sqlite3_vtab_cursor *base, sqlite3_context *to, int col
 
 static const sqlite3_module module = {.iVersion = 2,
 	.xConnect = rollups_connect,
-	.xBestIndex = best_index,
-	.xDisconnect = rollups_disconnect,
+	.xBestIndex = gg_query_best_index,
+	.xDisconnect = gg_query_disconnect,
 	.xOpen = cursor_open,
 	.xClose = cursor_close,
 	.xFilter = cursor_filter,
 	.xNext = cursor_next,
-	.xEof = cursor_eof,
+	.xEof = gg_query_cursor_eof,
 	.xColumn = cursor_column,
-	.xRowid = cursor_rowid};
+	.xRowid = gg_query_cursor_rowid};
 
 int gg_query_add_rollups(sqlite3 *db, const struct gg_query_source *source)
 {

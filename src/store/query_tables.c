@@ -4,7 +4,7 @@
  * (query_scope.h); a cursor walks its signals one by one with a history reader, of one signal also backward.
  */
 #include "store/query_backward.h"
-#include "store/query_scope.h"
+#include "store/query_cursor.h"
 
 enum { COL_SIGNAL, COL_DEVICE, COL_TIME, COL_VALUE, COL_TEXT, COL_QUALITY, COL_REASON, COL_NS };
 enum { COL_UNIT = 2, COL_TITLE = 3 };
@@ -21,181 +21,95 @@ static const struct gg_query_shape shapes[] = {
 		samples_roles, GG_COUNT(samples_roles), true, false},
 };
 
-struct table {
-	sqlite3_vtab base;
-	const struct gg_query_source *source;
-	const struct gg_query_shape *shape;
-};
-
 struct cursor {
-	sqlite3_vtab_cursor base;
-	struct gg_history_reader *reader;
-	struct gg_query_scope scope;
+	struct gg_query_cursor head; /* first */
 	struct gg_query_backward backward;
-	size_t at;
 	struct gg_sample sample;
 	struct gg_str text;
-	sqlite3_int64 row;
 };
-
-int gg_query_failed(sqlite3_vtab_cursor *c, int code, const char *text)
-{
-	sqlite3_free(c->pVtab->zErrMsg);
-	c->pVtab->zErrMsg = sqlite3_mprintf("%s", text);
-	return code;
-}
-
-int gg_query_read_failed(sqlite3_vtab_cursor *c, int status)
-{
-	return status == -ENOMEM ? SQLITE_NOMEM
-				 : gg_query_failed(c, SQLITE_IOERR, "the history can't be read");
-}
-
-/* ---- the table ---- */
-
-static const struct gg_query_shape *shape_of(const sqlite3_vtab *base)
-{
-	return GG_CONTAINER(base, const struct table, base)->shape;
-}
-
-static int table_connect(sqlite3 *db, void *aux, bool samples, sqlite3_vtab **ret_table)
-{
-	int code = sqlite3_declare_vtab(db, shapes[samples].declare);
-	if (code != SQLITE_OK)
-		return code;
-	struct table *t = sqlite3_malloc(sizeof *t);
-	if (!t)
-		return SQLITE_NOMEM;
-	*t = (struct table){.source = aux, .shape = &shapes[samples]};
-	*ret_table = &t->base;
-	return SQLITE_OK;
-}
 
 static int samples_connect(sqlite3 *db, void *aux, GG_UNUSED int argc, GG_UNUSED const char *const *argv,
 	sqlite3_vtab **ret_table, GG_UNUSED char **ret_error)
 {
-	return table_connect(db, aux, true, ret_table);
+	return gg_query_connect(db, aux, &shapes[1], ret_table);
 }
 
 static int signals_connect(sqlite3 *db, void *aux, GG_UNUSED int argc, GG_UNUSED const char *const *argv,
 	sqlite3_vtab **ret_table, GG_UNUSED char **ret_error)
 {
-	return table_connect(db, aux, false, ret_table);
-}
-
-static int table_disconnect(sqlite3_vtab *t)
-{
-	sqlite3_free(GG_CONTAINER(t, struct table, base));
-	return SQLITE_OK;
-}
-
-static int best_index(sqlite3_vtab *base, sqlite3_index_info *info)
-{
-	return gg_query_plan(shape_of(base), info);
+	return gg_query_connect(db, aux, &shapes[0], ret_table);
 }
 
 /* ---- the cursor ---- */
 
-int gg_query_open_reader(
-	const struct gg_query_source *source, sqlite3_vtab *base, struct gg_history_reader **ret_reader)
+static struct cursor *cursor_of(sqlite3_vtab_cursor *base)
 {
-	struct gg_error e = {0};
-	int status = source->history ? gg_history_reader_new(source->history, ret_reader, &e)
-				     : gg_history_reader_open(source->history_path, ret_reader, &e);
-	if (status == 0)
-		return SQLITE_OK;
-	base->zErrMsg = sqlite3_mprintf("%s", e.text);
-	return status == -ENOMEM ? SQLITE_NOMEM : SQLITE_IOERR;
+	return GG_CONTAINER(base, struct cursor, head.base);
+}
+
+static bool is_timed(const struct cursor *c)
+{
+	return GG_CONTAINER(c->head.base.pVtab, struct gg_query_table, base)->shape->timed;
 }
 
 static int cursor_open(sqlite3_vtab *base, sqlite3_vtab_cursor **ret_cursor)
 {
-	struct cursor *c = calloc(1, sizeof *c);
-	if (!c)
-		return SQLITE_NOMEM;
-	int code = gg_query_open_reader(GG_CONTAINER(base, struct table, base)->source, base, &c->reader);
-	if (code != SQLITE_OK) {
-		free(c);
-		return code;
-	}
-	*ret_cursor = &c->base;
-	return SQLITE_OK;
+	return gg_query_cursor_open(base, sizeof(struct cursor), ret_cursor);
 }
 
 static int cursor_close(sqlite3_vtab_cursor *base)
 {
-	struct cursor *c = GG_CONTAINER(base, struct cursor, base);
-	gg_query_scope_done(&c->scope);
+	struct cursor *c = cursor_of(base);
 	gg_query_backward_done(&c->backward);
-	gg_history_reader_free(c->reader);
-	free(c);
-	return SQLITE_OK;
+	return gg_query_cursor_close(&c->head);
 }
 
 static int seek(struct cursor *c)
 {
-	const struct gg_query_scope *s = &c->scope;
-	struct gg_str name = gg_str(s->entries[c->at].name);
-	return s->backward ? gg_query_backward_begin(&c->backward, c->reader, name, s->from, s->to)
-			   : gg_history_seek(c->reader, name, s->from, s->to);
+	const struct gg_query_scope *s = &c->head.scope;
+	struct gg_history_reader *reader = c->head.reader;
+	struct gg_str name = gg_str(s->entries[c->head.at].name);
+	return s->backward ? gg_query_backward_begin(&c->backward, reader, name, s->from, s->to)
+			   : gg_history_seek(reader, name, s->from, s->to);
 }
 
 /* Goes on to the next sample, over the signals. */
 static int step(struct cursor *c)
 {
-	while (c->at < c->scope.count) {
-		int status = c->scope.backward ? gg_query_backward_next(&c->backward, &c->sample, &c->text)
-					       : gg_history_next(c->reader, &c->sample, &c->text);
+	struct gg_query_cursor *h = &c->head;
+	while (h->at < h->scope.count) {
+		int status = h->scope.backward ? gg_query_backward_next(&c->backward, &c->sample, &c->text)
+					       : gg_history_next(h->reader, &c->sample, &c->text);
 		if (status == 1)
 			return SQLITE_OK;
-		if (status == 0 && ++c->at < c->scope.count)
+		if (status == 0 && ++h->at < h->scope.count)
 			status = seek(c);
 		if (status < 0)
-			return gg_query_read_failed(&c->base, status);
+			return gg_query_failed(&h->base, status);
 	}
 	return SQLITE_OK;
 }
 
 static int cursor_next(sqlite3_vtab_cursor *base)
 {
-	struct cursor *c = GG_CONTAINER(base, struct cursor, base);
-	c->row++;
-	if (shape_of(base->pVtab)->timed)
+	struct cursor *c = cursor_of(base);
+	c->head.row++;
+	if (is_timed(c))
 		return step(c);
-	c->at++;
+	c->head.at++;
 	return SQLITE_OK;
 }
 
 static int cursor_filter(
 	sqlite3_vtab_cursor *base, GG_UNUSED int number, const char *plan, int count, sqlite3_value **values)
 {
-	struct cursor *c = GG_CONTAINER(base, struct cursor, base);
-	const struct gg_query_shape *shape = shape_of(base->pVtab);
-	const char *text = "the plan can't be read";
-	c->row = 0;
-	c->at = 0;
-	int status = gg_query_scope_set(&c->scope, shape, c->reader, plan, count, values, &text);
-	if (status == -EINVAL)
-		return gg_query_failed(base, SQLITE_ERROR, text);
-	if (status == 0)
-		c->at = c->scope.count;
-	if (status == 1 && shape->timed)
+	struct cursor *c = cursor_of(base);
+	int status = gg_query_cursor_begin(&c->head, plan, count, values);
+	if (status == 1 && is_timed(c))
 		status = seek(c);
 	if (status < 0)
-		return gg_query_read_failed(base, status);
-	return shape->timed ? step(c) : SQLITE_OK;
-}
-
-static int cursor_eof(sqlite3_vtab_cursor *base)
-{
-	const struct cursor *c = GG_CONTAINER(base, struct cursor, base);
-	return c->at >= c->scope.count;
-}
-
-static int cursor_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *ret_row)
-{
-	*ret_row = GG_CONTAINER(base, struct cursor, base)->row;
-	return SQLITE_OK;
+		return gg_query_failed(base, status);
+	return is_timed(c) ? step(c) : SQLITE_OK;
 }
 
 void gg_query_result_text(sqlite3_context *to, struct gg_str s)
@@ -228,8 +142,8 @@ static void result_value(sqlite3_context *to, const struct gg_sample *s)
 
 static int cursor_column(sqlite3_vtab_cursor *base, sqlite3_context *to, int column)
 {
-	struct cursor *c = GG_CONTAINER(base, struct cursor, base);
-	const struct gg_query_entry *e = &c->scope.entries[c->at];
+	const struct cursor *c = cursor_of(base);
+	const struct gg_query_entry *e = &c->head.scope.entries[c->head.at];
 	char time[GG_QUERY_TIME];
 	if (column == COL_SIGNAL) {
 		gg_query_result_text(to, gg_str(e->name));
@@ -239,7 +153,7 @@ static int cursor_column(sqlite3_vtab_cursor *base, sqlite3_context *to, int col
 		gg_query_result_text(to, gg_query_device(gg_str(e->name)));
 		return SQLITE_OK;
 	}
-	if (!shape_of(base->pVtab)->timed) {
+	if (!is_timed(c)) {
 		gg_query_result_text(to, gg_str(column == COL_UNIT ? e->unit : e->title));
 		return SQLITE_OK;
 	}
@@ -272,10 +186,10 @@ static int cursor_column(sqlite3_vtab_cursor *base, sqlite3_context *to, int col
 
 #define MODULE(connect)                                                                                      \
 	{                                                                                                    \
-		.iVersion = 2, .xConnect = (connect), .xBestIndex = best_index,                              \
-		.xDisconnect = table_disconnect, .xOpen = cursor_open, .xClose = cursor_close,               \
-		.xFilter = cursor_filter, .xNext = cursor_next, .xEof = cursor_eof,                          \
-		.xColumn = cursor_column, .xRowid = cursor_rowid                                             \
+		.iVersion = 2, .xConnect = (connect), .xBestIndex = gg_query_best_index,                     \
+		.xDisconnect = gg_query_disconnect, .xOpen = cursor_open, .xClose = cursor_close,            \
+		.xFilter = cursor_filter, .xNext = cursor_next, .xEof = gg_query_cursor_eof,                 \
+		.xColumn = cursor_column, .xRowid = gg_query_cursor_rowid                                    \
 	}
 
 static const sqlite3_module samples_module = MODULE(samples_connect);

@@ -67,19 +67,7 @@ static int parse_digits(struct gg_str text, struct gg_modbus_address *ret_addres
 
 static int parse_number(struct gg_str text, uint64_t *ret_number)
 {
-	if (!gg_str_starts(text, GG_STR("0x")) && !gg_str_starts(text, GG_STR("0X")))
-		return gg_parse_uint(text, ret_number);
-	uint64_t n = 0;
-	if (text.len < 3 || text.len > 6)
-		return -EINVAL;
-	for (size_t i = 2; i < text.len; i++) {
-		int c = tolower((unsigned char)text.p[i]);
-		if (!isxdigit(c))
-			return -EINVAL;
-		n = n * 16 + (uint64_t)(isdigit(c) ? c - '0' : c - 'a' + 10);
-	}
-	*ret_number = n;
-	return 0;
+	return gg_parse_hex(text, ret_number) == 0 ? 0 : gg_parse_uint(text, ret_number);
 }
 
 /* "4:12" */

@@ -6,7 +6,7 @@
  */
 #include "broker.h"
 
-enum { ALIASES = 64, WORTH_IT = 4 };
+enum { MOST = 64, WORTH_IT = 4 };
 
 struct alias_row {
 	uint64_t hash, used;
@@ -22,7 +22,7 @@ struct alias_table {
 
 static struct alias_table *table_of(struct connection *c)
 {
-	uint16_t most = c->alias_maximum < ALIASES ? c->alias_maximum : ALIASES;
+	uint16_t most = c->alias_maximum < MOST ? c->alias_maximum : MOST;
 	if (c->aliases_out || !most)
 		return c->aliases_out;
 	c->aliases_out = calloc(1, sizeof *c->aliases_out + most * sizeof c->aliases_out->rows[0]);

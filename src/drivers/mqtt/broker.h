@@ -41,7 +41,7 @@
 
 enum broker_anonymous { ANONYMOUS_AUTO, ANONYMOUS_NEVER, ANONYMOUS_ALWAYS };
 enum broker_durability { DURABILITY_DISK, DURABILITY_MEMORY };
-enum { BROKER_LISTENERS = 16, BROKER_TOPICS = 64 };
+enum { BROKER_LISTENERS = 16, BROKER_TOPICS = 64, BROKER_ALIASES = 32 /* a client may use */ };
 
 /* A row of `topics`, and what was made of it. */
 struct topic_option {

@@ -15,7 +15,7 @@
 
 #include <sys/random.h>
 
-enum { CLIENT_ID_MAX = 256, ALIASES = 32 };
+enum { CLIENT_ID_MAX = 256 };
 
 struct login {
 	struct connection *connection; /* NULL: gone meanwhile */
@@ -121,7 +121,7 @@ static void say_limits(
 	}
 	q->maximum_packet = (uint32_t)o->max_packet;
 	gg_mqtt_set(q, GG_MQTT_MAXIMUM_PACKET);
-	q->alias_maximum = ALIASES;
+	q->alias_maximum = BROKER_ALIASES;
 	gg_mqtt_set(q, GG_MQTT_ALIAS_MAXIMUM);
 	if (gg_mqtt_has(&p->properties, GG_MQTT_SESSION_EXPIRY) &&
 		p->properties.session_expiry_s != c->session->expiry_s) {

@@ -276,6 +276,13 @@ void gg_persist_received(struct session *s, uint16_t packet_id, bool on, struct 
 
 /* ---- replaying ---- */
 
+/* A time that no clock can have shown would not survive being reckoned with. */
+static int64_t get_time(struct gg_reader *r)
+{
+	int64_t ns = (int64_t)gg_read_be64(r);
+	return ns < 0 ? 0 : ns;
+}
+
 static struct gg_str key_of(uint64_t *id)
 {
 	return gg_str_n(id, sizeof *id);
@@ -285,7 +292,7 @@ static void replay_session(struct broker *b, struct gg_reader *r)
 {
 	struct gg_str id = get_str(r);
 	uint32_t expiry_s = gg_read_be32(r);
-	int64_t left_ns = (int64_t)gg_read_be64(r);
+	int64_t left_ns = get_time(r);
 	struct gg_str device = get_str(r);
 	struct session *s = r->failed ? NULL : gg_session_find(b, id);
 	if (!r->failed && !s)
@@ -300,13 +307,15 @@ static void replay_session(struct broker *b, struct gg_reader *r)
 		b->outside.device(b->outside.arg, device, &s->device);
 }
 
+/* Nothing of the server's own topics is ever kept, so none is taken from a record. */
 static bool get_message(struct gg_reader *r, struct gg_mqtt_packet *ret)
 {
 	struct gg_mqtt_frame f;
 	uint8_t reason;
 	struct gg_str rest = gg_read_str(r, gg_reader_left(r));
 	return gg_mqtt_frame(rest, SIZE_MAX, &f, NULL) == 0 && f.type == GG_MQTT_PUBLISH &&
-	       gg_mqtt_decode(&f, GG_MQTT_V5, ret, &reason) == 0;
+	       gg_mqtt_decode(&f, GG_MQTT_V5, ret, &reason) == 0 && ret->publish.topic.len &&
+	       ret->publish.topic.p[0] != '$';
 }
 
 static void replay_receiver(struct broker *b, struct gg_reader *r, struct message *m)
@@ -369,7 +378,7 @@ static void replay_received(struct broker *b, struct gg_reader *r)
 static void replay_message(struct broker *b, struct gg_reader *r)
 {
 	uint64_t id = gg_read_be64(r);
-	int64_t expires_ns = (int64_t)gg_read_be64(r);
+	int64_t expires_ns = get_time(r);
 	uint32_t count = gg_read_be32(r);
 	struct gg_reader receivers = *r;
 	for (uint32_t i = 0; i < count && !r->failed; i++) {
@@ -430,7 +439,7 @@ static void replay_retained(struct broker *b, uint8_t type, struct gg_reader *r)
 {
 	uint32_t owner = GG_NONE;
 	struct gg_str device = type == 'r' ? get_str(r) : GG_STR("");
-	int64_t expires_ns = (int64_t)gg_read_be64(r);
+	int64_t expires_ns = get_time(r);
 	struct gg_mqtt_packet p;
 	if (r->failed || !get_message(r, &p))
 		return;

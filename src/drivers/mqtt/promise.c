@@ -197,6 +197,23 @@ static uint8_t failure_reason(int status)
 	return status == -ENOSPC || status == -EDQUOT ? GG_MQTT_QUOTA : GG_MQTT_IMPLEMENTATION;
 }
 
+/* What an acknowledgement says now that it is known how the keeping went, and what ends with it. */
+static void settle_ack(struct connection *c, struct ack *a, int status, int64_t now)
+{
+	if (a->type != GG_MQTT_PUBACK && a->type != GG_MQTT_PUBREC)
+		return;
+	if (status < 0 && a->reason < GG_MQTT_UNSPECIFIED) {
+		a->reason = failure_reason(status);
+		a->text = "what it carried could not be kept";
+	}
+	bool failed = a->reason >= GG_MQTT_UNSPECIFIED;
+	if (a->type == GG_MQTT_PUBACK || failed)
+		c->unreleased -= c->unreleased > 0;
+	if (a->type == GG_MQTT_PUBREC && failed && c->session)
+		gg_session_set_received(c->session, a->packet_id, false);
+	gg_histogram_add(c->broker->count.ack_wait, now - a->received_ns);
+}
+
 static void send_acks(struct connection *c, const struct hold *h)
 {
 	int64_t now = gg_loop_now(c->broker->loop);
@@ -208,15 +225,7 @@ static void send_acks(struct connection *c, const struct hold *h)
 		struct ack a = c->acks[c->ack_first & (c->ack_cap - 1)];
 		c->ack_first++;
 		c->ack_count--;
-		bool can_fail = a.type == GG_MQTT_PUBACK || a.type == GG_MQTT_PUBREC;
-		if (h->status < 0 && can_fail && a.reason < GG_MQTT_UNSPECIFIED)
-			a.reason = failure_reason(h->status), a.text = "what it carried could not be kept";
-		if (a.type == GG_MQTT_PUBACK || (can_fail && a.reason >= GG_MQTT_UNSPECIFIED))
-			c->unreleased -= c->unreleased > 0;
-		if (a.type == GG_MQTT_PUBREC && a.reason >= GG_MQTT_UNSPECIFIED && c->session)
-			gg_session_set_received(c->session, a.packet_id, false);
-		if (can_fail)
-			gg_histogram_add(c->broker->count.ack_wait, now - a.received_ns);
+		settle_ack(c, &a, h->status, now);
 		if (gg_connection_send_ack_text(c, &a) == -EAGAIN) {
 			gg_connection_end(c, 0, "client does not read its answers");
 			return;

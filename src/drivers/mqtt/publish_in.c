@@ -12,15 +12,13 @@
 
 #include "base/log.h"
 
-enum { ALIASES = 32 };
-
 /* §3.3.2.3.4. Returns a reason, 0 = the topic stands. */
 static uint8_t resolve_alias(struct connection *c, struct gg_mqtt_publish *p)
 {
 	if (!gg_mqtt_has(&p->properties, GG_MQTT_TOPIC_ALIAS))
 		return 0;
 	uint16_t alias = p->properties.topic_alias;
-	if (alias == 0 || alias > ALIASES)
+	if (alias == 0 || alias > BROKER_ALIASES)
 		return GG_MQTT_BAD_ALIAS;
 	if (!c->aliases)
 		c->aliases = calloc(UINT8_MAX, sizeof *c->aliases);

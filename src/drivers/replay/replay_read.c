@@ -139,7 +139,7 @@ static int read_more(struct gg_replay_reader *f)
 
 static struct gg_str waiting(const struct gg_replay_reader *f)
 {
-	return gg_str_n(f->buffer + f->from, f->to - f->from);
+	return f->buffer ? gg_str_n(f->buffer + f->from, f->to - f->from) : GG_STR("");
 }
 
 /* ---- CSV ---- */
