@@ -93,6 +93,17 @@ void gg_slot_bind(const struct gg_slots *s, const struct gg_slot *slot, struct g
 	gg_json_end_array(&w);
 }
 
+bool gg_slot_hint_fits(struct gg_str hint)
+{
+	for (size_t i = 0; i < hint.len; i++) {
+		unsigned char c = (unsigned char)hint.p[i];
+		unsigned char next = i + 1 < hint.len ? (unsigned char)hint.p[i + 1] : 0;
+		if (c < 0x20 || c == 0x7f || (c == 0xc2 && next < 0xa0)) /* C0, DEL, C1 */
+			return false;
+	}
+	return hint.len < GG_SLOT_HINT && gg_utf8_valid(hint);
+}
+
 void gg_pcrs_text(uint32_t pcrs, struct gg_buf *to)
 {
 	const char *between = "";
@@ -184,8 +195,8 @@ static void take_hint(struct reading *r, struct gg_slot *s)
 		return;
 	}
 	size_t n = gg_json_unescape(text, s->hint);
-	if (memchr(s->hint, 0, n))
-		wrong(r, "a hint without zero bytes");
+	if (!gg_slot_hint_fits(gg_str_n(s->hint, n)))
+		wrong(r, "a hint of plain text");
 }
 
 static void take_created(struct reading *r, struct gg_slot *s)

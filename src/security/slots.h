@@ -71,6 +71,8 @@ int gg_slots_read(struct gg_str json, struct gg_slots *ret_slots, struct gg_erro
 void gg_slots_write(const struct gg_slots *s, struct gg_buf *to);
 /* What is bound to the slot's wrapped key. */
 void gg_slot_bind(const struct gg_slots *s, const struct gg_slot *slot, struct gg_buf *to);
+/* May it be a hint? UTF-8 of at most GG_SLOT_HINT - 1 bytes, and nothing that commands a terminal. */
+bool gg_slot_hint_fits(struct gg_str hint);
 /* Lists PCRs as "0, 2, 7". */
 void gg_pcrs_text(uint32_t pcrs, struct gg_buf *to);
 

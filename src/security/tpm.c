@@ -49,12 +49,28 @@ static int refused(struct talk *t, TSS2_RC rc, const char *doing)
 
 /* ---- beginning and end ---- */
 
+/* tpm2-tss loads whatever library is named, and one of its own runs commands. A slot that came with
+ * somebody's backup must not. */
+static bool is_known(const char *name)
+{
+	static const char *const known[] = {"auto", "device", "tabrmd", "swtpm", "mssim"};
+	struct gg_str rest = gg_str(name), word = gg_str_cut(&rest, ':');
+	for (size_t i = 0; i < GG_COUNT(known); i++)
+		if (gg_str_is(word, known[i]))
+			return true;
+	return false;
+}
+
 static int connect_to(struct talk *t, const char *name)
 {
 	static const char *const usual[] = {"device:/dev/tpmrm0", "tabrmd"};
 	bool automatic = strcmp(name, "auto") == 0;
 	TSS2_RC rc = TSS2_TCTI_RC_NO_CONNECTION;
 	t->where = name;
+	if (!is_known(name))
+		return gg_error_set(t->e, -EINVAL,
+			"TPM (%s): expected auto, or device, tabrmd, swtpm or mssim, as device:/dev/tpmrm0",
+			name);
 	if (!automatic)
 		rc = gg_tss.Tss2_TctiLdr_Initialize(name, &t->tcti);
 	else if (access("/dev/tpmrm0", F_OK) == 0)

@@ -18,8 +18,8 @@
 #include "security/slots.h"
 
 /* Seals key with slot->hint and slot->pcrs; fills slot's primary, pub and priv. hint: "auto" (the kernel's
- * /dev/tpmrm0, else tabrmd), or a TCTI as tpm2-tss names it ("device:/dev/tpmrm1"). Errors, with a text:
- * -ENOENT no library, -ENODEV no TPM answers, -EIO it refused. */
+ * /dev/tpmrm0, else tabrmd), or a TCTI as tpm2-tss names it ("device:/dev/tpmrm1"): device, tabrmd, swtpm or
+ * mssim. Errors, with a text: -ENOENT no library, -ENODEV no TPM answers, -EIO it refused. */
 int gg_tpm_seal(struct gg_slot *slot, const uint8_t key[GG_SEAL_KEY], struct gg_error *e);
 /* tcti NULL: as the slot's hint says. Errors besides: -EACCES another TPM, or PCRs have changed. */
 int gg_tpm_unseal(

@@ -302,8 +302,25 @@ static void no_tpm_is_told(void **state)
 	gg_str_copy(s.hint, sizeof s.hint, GG_STR("swtpm:path=/nowhere/tpm"));
 	assert_int_equal(gg_tpm_seal(&s, key, &e), -ENODEV);
 	assert_non_null(strstr(e.text, "/nowhere/tpm"));
-	gg_str_copy(s.hint, sizeof s.hint, GG_STR("no-such-thing"));
+	gg_str_copy(s.hint, sizeof s.hint, GG_STR("device:/dev/no-such-thing"));
 	assert_int_equal(gg_tpm_seal(&s, key, &e), -ENODEV);
+}
+
+static void nothing_is_loaded_or_run_because_a_slot_says_so(void **state)
+{
+	(void)state;
+	static const char *const hints[] = {
+		"cmd:touch /tmp/gg-was-here", "/tmp/evil.so", "./evil.so:x", "libevil.so.0", ""};
+	uint8_t key[GG_SEAL_KEY];
+	if (!installed())
+		skip();
+	for (size_t i = 0; i < GG_COUNT(hints); i++) {
+		struct gg_slot s = {.kind = GG_SLOT_TPM};
+		struct gg_error e = {0};
+		gg_str_copy(s.hint, sizeof s.hint, gg_str(hints[i]));
+		assert_int_equal(gg_tpm_unseal(&s, NULL, key, &e), -EINVAL);
+		assert_int_equal(access("/tmp/gg-was-here", F_OK), -1);
+	}
 }
 
 int main(void)
@@ -314,6 +331,7 @@ int main(void)
 		cmocka_unit_test(another_tpm_is_refused),
 		cmocka_unit_test(who_listens_on_the_bus_does_not_hear_the_key),
 		cmocka_unit_test(no_tpm_is_told),
+		cmocka_unit_test(nothing_is_loaded_or_run_because_a_slot_says_so),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

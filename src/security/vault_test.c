@@ -351,6 +351,10 @@ static void a_file_that_asks_for_too_much_is_refused(void **state)
 		assert_int_equal(gg_slots_read(gg_buf_view(&text), &s, &e), cases[i].rc);
 		assert_true(cases[i].rc == 0 || e.text[0]);
 	}
+	assert_true(gg_slot_hint_fits(GG_STR("/etc/schl\xc3\xbcssel")));
+	assert_false(gg_slot_hint_fits(GG_STR("/etc/\x1b[2Jkey")));
+	assert_false(gg_slot_hint_fits(GG_STR("/etc/\xc2\x9bkey")));
+	assert_false(gg_slot_hint_fits(GG_STR("/etc/\xffkey")));
 	struct gg_slots s;
 	struct gg_error e = {0};
 	assert_int_equal(gg_slots_read(GG_STR("{\"format\":2,\"ways\":[]}"), &s, &e), -ENOTSUP);

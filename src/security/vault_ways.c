@@ -46,10 +46,11 @@ static int keep_path(const char *path, struct gg_slot *slot, struct gg_error *e)
 	char absolute[PATH_MAX];
 	if (!realpath(path, absolute))
 		return gg_error_set(e, -errno, "key file: %s: %s", path, strerror(errno));
-	if (!gg_utf8_valid(gg_str(absolute)) ||
-		gg_str_copy(slot->hint, sizeof slot->hint, gg_str(absolute)) >= sizeof slot->hint)
+	if (!gg_slot_hint_fits(gg_str(absolute)))
 		return gg_error_set(e, -EINVAL,
-			"key file: expected a path of UTF-8 and at most 1023 bytes: %s", absolute);
+			"key file: expected a path of at most 1023 bytes of UTF-8 without control "
+			"characters");
+	gg_str_copy(slot->hint, sizeof slot->hint, gg_str(absolute));
 	return 0;
 }
 
@@ -120,9 +121,9 @@ static int seal_in_tpm(const struct gg_site_encryption *o, struct gg_slot *slot,
 {
 	if (gg_site_encryption_pcrs(o, &slot->pcrs) < 0)
 		return gg_error_set(e, -EINVAL, "expected numbers of PCRs from 0 to 23");
-	if (!gg_utf8_valid(gg_str(o->tpm)) ||
-		gg_str_copy(slot->hint, sizeof slot->hint, gg_str(o->tpm)) >= sizeof slot->hint)
+	if (!gg_slot_hint_fits(gg_str(o->tpm)))
 		return gg_error_set(e, -EINVAL, "tpm: expected a text of at most 1023 bytes");
+	gg_str_copy(slot->hint, sizeof slot->hint, gg_str(o->tpm));
 	if (RAND_priv_bytes(ret_key, GG_SEAL_KEY) != 1)
 		return gg_error_set(e, -EIO, "no randomness");
 	return gg_tpm_seal(slot, ret_key, e);
