@@ -70,8 +70,7 @@ static void insert(sqlite3 *db, int from, int to)
 	char sql[300];
 	snprintf(sql, sizeof sql,
 		"WITH RECURSIVE n(i) AS (SELECT %d UNION ALL SELECT i+1 FROM n WHERE i < %d) INSERT INTO t"
-		" SELECT i, '" SECRET
-		"' || i, CAST(replace(hex(zeroblob(50 + i %% 400)), '00', 'blob-" SECRET
+		" SELECT i, '" SECRET "' || i, CAST(replace(hex(zeroblob(50 + i %% 400)), '00', 'blob-" SECRET
 		"') AS BLOB) FROM n",
 		from, to - 1);
 	run(db, sql);

@@ -226,11 +226,14 @@ class PowerCuts(Case):
                 shutil.rmtree(folder)
                 shutil.copytree(plain, folder)
             gateway.write_config()
+            before = os.path.getsize(gateway.log_path)
             with open(gateway.log_path, "ab") as log:
                 gateway.process = subprocess.Popen(
                     [BINARY, "run", "--config", gateway.config_path, "--data", gateway.data], stdout=log, stderr=log,
                     env=dict(os.environ, **gateway.env))
-            time.sleep(random.uniform(0.002, 0.07))  # the moment of the cut, not a wait for anything
+            wait_until(lambda since=before: os.path.getsize(gateway.log_path) > since and
+                       "being rewritten" in gateway.log(os.path.getsize(gateway.log_path) - since), 20, "the sealing")
+            time.sleep(random.uniform(0, 0.1))  # the moment of the cut, not a wait for anything
             gateway.cut_power()
             with open(os.path.join(gateway.data, "history.db"), "rb") as f:
                 states.append(f.read(16) == PLAIN)
