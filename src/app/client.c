@@ -27,7 +27,8 @@ struct gg_client {
 
 /* ---- where is it? ---- */
 
-static const char *const usual[] = {"ganglion-data", "site-data", "/var/lib/ganglion"};
+/* That of the demo keeps its gateway's folder in its own. */
+static const char *const usual[] = {"ganglion-data", "site-data/data", "/var/lib/ganglion"};
 
 static int socket_path(const char *data, char *to, size_t size)
 {
@@ -67,9 +68,13 @@ int gg_client_find_data(const struct gg_args *args, char ret_data[GG_DATA_DIR])
 	for (size_t i = 0; !given && i < GG_COUNT(usual); i++)
 		if (is_data(usual[i]))
 			given = usual[i];
-	if (!given || gg_str_copy(ret_data, GG_DATA_DIR, gg_str(given)) >= GG_DATA_DIR)
+	if (!given)
 		return -ENOENT;
-	return 0;
+	char inner[GG_DATA_DIR]; /* --data site-data, as the demo was started */
+	snprintf(inner, sizeof inner, "%s/data", given);
+	if (!is_data(given) && is_data(inner))
+		given = inner;
+	return gg_str_copy(ret_data, GG_DATA_DIR, gg_str(given)) >= GG_DATA_DIR ? -ENOENT : 0;
 }
 
 /* ---- open and close ---- */

@@ -160,6 +160,21 @@ class DemoTest(unittest.TestCase):
         wait_until(answers, 15, "the site's return")
         self.assertEqual(0, demo.interrupt())
 
+    def signals(self, *more):
+        """What `ganglion signal list` and `ganglion query` know in the folder from which the demo was started."""
+        where = os.path.dirname(self.folder)
+        said = [subprocess.run([BINARY, *command, "--json", *more], cwd=where, capture_output=True, text=True, check=False)
+                for command in (("signal", "list"), ("query", "SELECT DISTINCT signal FROM samples"))]
+        return [s.stdout + s.stderr for s in said]
+
+    def test_commands_find_its_gateway_and_its_data(self):
+        self.folder = os.path.join(self.folder, "site-data")
+        demo = self.demo("--speed", "9000")
+        wait_until(lambda: all("pump-1/flow" in s for s in self.signals()), 30, lambda: self.signals())
+        wait_until(lambda: all("pump-1/flow" in s for s in self.signals("--data", self.folder)), 5, lambda: self.signals())
+        self.assertEqual(0, demo.interrupt())
+        self.assertIn("pump-1/flow", self.signals()[1], "the history can be asked without a gateway")
+
     def test_takes_the_site_along_when_it_is_killed(self):
         demo = self.demo()
         demo.process.kill()
