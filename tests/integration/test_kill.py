@@ -109,7 +109,7 @@ class Kill(unittest.TestCase):
             while kills_done < kills and time.monotonic() - began < seconds:
                 load = subprocess.Popen(
                     [LOAD, "acked", f"127.0.0.1:{gateway.mqtt_port}", f"clients={clients}", "window=50",
-                     f"qos={qos}", "seconds=30", f"start={kills_done * 10000000}", f"file={acked_path}"],
+                     f"qos={qos}", "seconds=30", f"start={kills_done * 4000000}", f"file={acked_path}"],
                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
                 time.sleep(random.uniform(0.05, 0.6))  # the moment of death, not a wait for anything
                 if look:
