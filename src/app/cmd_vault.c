@@ -42,14 +42,8 @@ static void put_slot(struct gg_json_writer *w, const struct gg_slot *s)
 	gg_json_put_time(w, "created", s->created_ns);
 	if (s->hint[0])
 		gg_json_put_str(w, s->kind == GG_SLOT_TPM ? "tpm" : "key_file", gg_str(s->hint));
-	if (s->kind == GG_SLOT_TPM) {
-		gg_json_key(w, GG_STR("pcrs"));
-		gg_json_begin_array(w);
-		for (unsigned i = 0; i < GG_PCRS; i++)
-			if (s->pcrs & 1U << i)
-				gg_json_uint(w, i);
-		gg_json_end_array(w);
-	}
+	if (s->kind == GG_SLOT_TPM)
+		gg_pcrs_put(s->pcrs, w);
 	gg_json_end_object(w);
 }
 

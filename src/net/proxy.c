@@ -24,9 +24,9 @@ static const char *show(struct gg_str got, char *to, size_t size)
 		gg_write_u8(&w, '"');
 	}
 	for (size_t i = 0; !plain && i < gg_min_size(text.len, MOST_HEX); i++) {
-		static const char digits[] = "0123456789abcdef";
-		uint8_t byte = (uint8_t)text.p[i];
-		char hex[3] = {digits[byte >> 4], digits[byte & 15], ' '};
+		char hex[3];
+		gg_format_hex(hex, text.p + i, 1);
+		hex[2] = ' ';
 		gg_write_bytes(&w, hex, i + 1 < gg_min_size(text.len, MOST_HEX) ? 3 : 2);
 	}
 	to[gg_writer_len(&w)] = '\0';

@@ -18,26 +18,27 @@ const char *gg_slot_kind_name(enum gg_slot_kind kind)
 
 static void put_hex(struct gg_json_writer *w, const char *key, const uint8_t *bytes, size_t len)
 {
-	static const char digits[] = "0123456789abcdef";
 	gg_json_key(w, gg_str(key));
 	struct gg_buf text GG_CLEANUP(gg_buf_done) = GG_BUF(2 * GG_SLOT_BLOB + 2);
-	for (size_t i = 0; i < len; i++) {
-		gg_buf_char(&text, digits[bytes[i] >> 4]);
-		gg_buf_char(&text, digits[bytes[i] & 15]);
-	}
+	gg_buf_hex(&text, gg_str_n(bytes, len));
 	if (text.error)
 		w->to->error = text.error;
 	gg_json_string(w, gg_buf_view(&text));
 }
 
-static void put_tpm(struct gg_json_writer *w, const struct gg_slot *s)
+void gg_pcrs_put(uint32_t pcrs, struct gg_json_writer *w)
 {
 	gg_json_key(w, GG_STR("pcrs"));
 	gg_json_begin_array(w);
 	for (unsigned i = 0; i < GG_PCRS; i++)
-		if (s->pcrs & 1U << i)
+		if (pcrs & 1U << i)
 			gg_json_uint(w, i);
 	gg_json_end_array(w);
+}
+
+static void put_tpm(struct gg_json_writer *w, const struct gg_slot *s)
+{
+	gg_pcrs_put(s->pcrs, w);
 	put_hex(w, "primary", s->primary.p, s->primary.len);
 	put_hex(w, "public", s->pub.p, s->pub.len);
 	put_hex(w, "private", s->priv.p, s->priv.len);

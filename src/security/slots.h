@@ -21,6 +21,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "store/seal.h"
 
 enum gg_slot_kind { GG_SLOT_KEY_FILE, GG_SLOT_PASSPHRASE, GG_SLOT_RECOVERY, GG_SLOT_TPM, GG_SLOT_KINDS };
@@ -75,5 +76,7 @@ void gg_slot_bind(const struct gg_slots *s, const struct gg_slot *slot, struct g
 bool gg_slot_hint_fits(struct gg_str hint);
 /* Lists PCRs as "0, 2, 7". */
 void gg_pcrs_text(uint32_t pcrs, struct gg_buf *to);
+/* "pcrs": [0, 7] */
+void gg_pcrs_put(uint32_t pcrs, struct gg_json_writer *w);
 
 #endif
